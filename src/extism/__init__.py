@@ -1,0 +1,3 @@
+"""
+Extism in Python: load WebAssembly plug-ins, call them, and decide what they may do.
+"""

@@ -1,0 +1,3 @@
+"""
+The doors: the commands `extism` and `extism-py`. Nobody imports them.
+"""

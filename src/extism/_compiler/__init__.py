@@ -1,0 +1,3 @@
+"""
+From Python source to plugin.wasm: analyze, bundle, preinit, snapshot, shim, merge.
+"""

@@ -1,0 +1,3 @@
+"""
+The only place that touches wasmtime. It knows nothing of Extism.
+"""

@@ -1,0 +1,3 @@
+"""
+What Extism means: kernel, calls, ownership, linking. It knows nothing of wasmtime.
+"""

@@ -1,0 +1,146 @@
+"""
+The Extism ABI as data: every function that a plug-in may import, its type, and who owns which handle.
+
+The kernel's exports (`_runtime/kernel.wat`), the host's bodies (`_runtime/env.py`), what the compiler
+lets a plug-in import, and the reference page are all checked against these tables.
+
+A *handle* is the i64 offset of a live block in the kernel's data memory; 0 is none. *Takes* lists the
+parameters whose block the callee frees; the guest must not use those handles again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "CALLABLE_RESULTS",
+    "DEFAULT_MAX_HTTP_RESPONSE_BYTES",
+    "DEFAULT_MAX_PAGES",
+    "DEFAULT_MAX_VAR_BYTES",
+    "ENV",
+    "FUNCTIONS",
+    "LOGGING_OFF",
+    "PAGE",
+    "USER",
+    "VAR_OVERHEAD_BYTES",
+    "WASI",
+    "Function",
+    "HostImport",
+    "ValueType",
+]
+
+ValueType: TypeAlias = Literal["i32", "i64", "f32", "f64", "v128", "funcref", "externref"]
+
+ENV: Final = "extism:host/env"
+"""The namespace of everything in `FUNCTIONS`."""
+
+USER: Final = "extism:host/user"
+"""The namespace of host functions that name none."""
+
+WASI: Final = "wasi_snapshot_preview1"
+
+PAGE: Final = 65536
+"""Bytes in a WebAssembly page."""
+
+DEFAULT_MAX_VAR_BYTES: Final = 1 << 20
+DEFAULT_MAX_HTTP_RESPONSE_BYTES: Final = 50 << 20
+DEFAULT_MAX_PAGES: Final = 8192
+"""512 MiB: what all memories of a plug-in may hold together when the manifest names no `max_pages`."""
+
+VAR_OVERHEAD_BYTES: Final = 48
+"""Counted for each variable beside key and value: upstream's two 24-byte string headers."""
+
+LOGGING_OFF: Final = 0x7FFFFFFF
+"""What `get_log_level` answers when no level is wanted: the largest i32."""
+
+CALLABLE_RESULTS: Final[tuple[tuple[ValueType, ...], ...]] = ((), ("i32",))
+"""The results that a callable export may have; it has no parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """
+    One function of `extism:host/env`.
+
+    Attributes:
+        name: As imported.
+        params: WebAssembly types.
+        results: WebAssembly types.
+        by: Who implements it.
+        takes: Indices of the parameters that are handles which the callee frees.
+        gives: Whether the result is a handle that the guest owns from then on.
+    """
+
+    name: str
+    params: tuple[ValueType, ...]
+    results: tuple[ValueType, ...]
+    by: Literal["kernel", "host"]
+    takes: tuple[int, ...] = ()
+    gives: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HostImport:
+    """
+    A function that the host gives to a plug-in, ready to be linked.
+
+    Attributes:
+        namespace: The module name that the plug-in imports it from.
+        name: The imported name.
+        params: WebAssembly types.
+        results: WebAssembly types.
+        body: Called with one Python number for each parameter; gives a tuple, one number for each result.
+            Integers are signed, as WebAssembly's text format prints them; either sign is taken back.
+    """
+
+    namespace: str
+    name: str
+    params: tuple[ValueType, ...]
+    results: tuple[ValueType, ...]
+    body: Callable[..., tuple[int | float, ...]]
+
+
+_KERNEL: Final = (
+    Function("alloc", ("i64",), ("i64",), "kernel", gives=True),
+    Function("free", ("i64",), (), "kernel", takes=(0,)),
+    Function("length", ("i64",), ("i64",), "kernel"),
+    Function("length_unsafe", ("i64",), ("i64",), "kernel"),
+    Function("load_u8", ("i64",), ("i32",), "kernel"),
+    Function("load_u64", ("i64",), ("i64",), "kernel"),
+    Function("store_u8", ("i64", "i32"), (), "kernel"),
+    Function("store_u64", ("i64", "i64"), (), "kernel"),
+    Function("input_load_u8", ("i64",), ("i32",), "kernel"),
+    Function("input_load_u64", ("i64",), ("i64",), "kernel"),
+    Function("input_length", (), ("i64",), "kernel"),
+    Function("input_offset", (), ("i64",), "kernel"),
+    Function("input_set", ("i64", "i64"), (), "kernel"),
+    Function("output_set", ("i64", "i64"), (), "kernel"),
+    Function("output_offset", (), ("i64",), "kernel"),
+    Function("output_length", (), ("i64",), "kernel"),
+    Function("error_set", ("i64",), (), "kernel"),
+    Function("error_get", (), ("i64",), "kernel"),
+    Function("reset", (), (), "kernel"),
+    Function("memory_bytes", (), ("i64",), "kernel"),
+)
+
+_HOST: Final = (
+    Function("config_get", ("i64",), ("i64",), "host", takes=(0,), gives=True),
+    Function("var_get", ("i64",), ("i64",), "host", takes=(0,), gives=True),
+    Function("var_set", ("i64", "i64"), (), "host", takes=(0, 1)),
+    Function("http_request", ("i64", "i64"), ("i64",), "host", takes=(0, 1), gives=True),
+    Function("http_status_code", (), ("i32",), "host"),
+    Function("http_headers", (), ("i64",), "host", gives=True),
+    Function("log_trace", ("i64",), (), "host", takes=(0,)),
+    Function("log_debug", ("i64",), (), "host", takes=(0,)),
+    Function("log_info", ("i64",), (), "host", takes=(0,)),
+    Function("log_warn", ("i64",), (), "host", takes=(0,)),
+    Function("log_error", ("i64",), (), "host", takes=(0,)),
+    Function("get_log_level", (), ("i32",), "host"),
+)
+
+FUNCTIONS: Final[dict[str, Function]] = {row.name: row for row in _KERNEL + _HOST}
+"""Every function of `extism:host/env` by name: first the kernel's twenty, then the host's twelve."""
