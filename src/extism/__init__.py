@@ -1,3 +1,1 @@
-"""
-Extism in Python: load WebAssembly plug-ins, call them, and decide what they may do.
-"""
+"""Extism in Python: load WebAssembly plug-ins, call them, and decide what they may do."""

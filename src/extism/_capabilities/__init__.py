@@ -1,3 +1,1 @@
-"""
-What a plug-in may do to the world. Speaks str and bytes, never handles or WebAssembly.
-"""
+"""What a plug-in may do to the world. Speaks str and bytes, never handles or WebAssembly."""

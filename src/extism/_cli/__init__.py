@@ -1,3 +1,1 @@
-"""
-The doors: the commands `extism` and `extism-py`. Nobody imports them.
-"""
+"""The doors: the commands `extism` and `extism-py`. Nobody imports them."""

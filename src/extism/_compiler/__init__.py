@@ -1,3 +1,1 @@
-"""
-From Python source to plugin.wasm: analyze, bundle, preinit, snapshot, shim, merge.
-"""
+"""From Python source to plugin.wasm: analyze, bundle, preinit, snapshot, shim, merge."""

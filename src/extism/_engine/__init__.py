@@ -1,3 +1,1 @@
-"""
-The only place that touches wasmtime. It knows nothing of Extism.
-"""
+"""The only place that touches wasmtime. It knows nothing of Extism."""

@@ -1,3 +1,1 @@
-"""
-What Extism means: kernel, calls, ownership, linking. It knows nothing of wasmtime.
-"""
+"""What Extism means: kernel, calls, ownership, linking. It knows nothing of wasmtime."""

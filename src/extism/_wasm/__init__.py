@@ -1,3 +1,1 @@
-"""
-A small toolkit for WebAssembly binaries: bytes to bytes. It knows nothing of Extism.
-"""
+"""A small toolkit for WebAssembly binaries: bytes to bytes. It knows nothing of Extism."""
