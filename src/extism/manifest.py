@@ -1,0 +1,350 @@
+"""
+The manifest: where the WebAssembly comes from, and what the plug-in is granted.
+
+Here are the dataclasses, the reading of dict, JSON and TOML, the dumping, and `sniff`, which tells modules
+from manifests. Nothing here touches a file or a socket: `sources.py` fetches, `_capabilities/` grants.
+
+The one thing to know: every class checks its own fields through one table, `_FIELDS`, so a manifest that
+was built by hand is as strict as one that was parsed. Each fault is a `ManifestError` that names its key.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal, TypeAlias, TypeVar
+
+from extism import _fields as check
+from extism.abi import DEFAULT_MAX_HTTP_RESPONSE_BYTES, DEFAULT_MAX_VAR_BYTES, ENV
+from extism.errors import ManifestError
+from extism.secret import MASK, Secret
+
+__all__ = [
+    "MAIN",
+    "Manifest",
+    "MemoryOptions",
+    "WasmData",
+    "WasmFile",
+    "WasmSource",
+    "WasmUrl",
+    "sniff",
+]
+
+MAIN: Final = "main"
+"""The name of the module whose exports are called."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class WasmFile:
+    """A module in a file; a relative `path` starts at the working directory of the process."""
+
+    path: str
+    name: str | None = None
+    hash: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+
+@dataclass(frozen=True, slots=True)
+class WasmData:
+    """A module in memory: binary, or UTF-8 text format. Where a str is given it is standard base64."""
+
+    data: bytes
+    name: str | None = None
+    hash: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+    def __repr__(self) -> str:
+        return f"WasmData(<{len(self.data)} bytes>, name={self.name!r}, hash={self.hash!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class WasmUrl:
+    """A module behind an http or https URL; `allowed_hosts` does not apply to it."""
+
+    url: str
+    headers: Mapping[str, str | Secret] = field(default_factory=dict)
+    method: str = "GET"
+    name: str | None = None
+    hash: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+
+WasmSource: TypeAlias = WasmFile | WasmData | WasmUrl
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryOptions:
+    """
+    How much a plug-in may hold. `None` is the default of the house.
+
+    Attributes:
+        max_pages: Growth of all memories together, in pages of 64 KiB.
+        max_http_response_bytes: Bytes of one decoded response body; 0 lets only empty bodies in.
+        max_var_bytes: Bytes of all variables, see `_capabilities/variables.py`; 0 switches them off.
+    """
+
+    max_pages: int | None = None
+    max_http_response_bytes: int | None = None
+    max_var_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+    @property
+    def http_response_limit(self) -> int:
+        """`max_http_response_bytes`, or 50 MiB."""
+        given = self.max_http_response_bytes
+        return DEFAULT_MAX_HTTP_RESPONSE_BYTES if given is None else given
+
+    @property
+    def var_limit(self) -> int:
+        """`max_var_bytes`, or 1 MiB."""
+        return DEFAULT_MAX_VAR_BYTES if self.max_var_bytes is None else self.max_var_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """
+    Everything that a plug-in is made of and granted; change one with `dataclasses.replace`.
+
+    Attributes:
+        wasm: At least one source; `module_names` tells which of them is `main`.
+        memory: Limits.
+        config: What the guest may read, by key.
+        allowed_hosts: Patterns; nothing is reachable without one.
+        allowed_paths: Directory of the host, `ro:` before it for read only, to path in the guest.
+        timeout_ms: Of one call; `None` for no limit.
+    """
+
+    wasm: tuple[WasmSource, ...] = ()
+    memory: MemoryOptions = field(default_factory=MemoryOptions)
+    config: Mapping[str, str | Secret] = field(default_factory=dict)
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_paths: Mapping[str, str] = field(default_factory=dict)
+    timeout_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+        if not self.wasm:
+            raise ManifestError("No wasm files specified in Extism manifest", where="wasm")
+        _check_names(self.module_names)
+
+    @classmethod
+    def parse(cls, value: Manifest | Mapping[str, Any] | str | bytes) -> Manifest:
+        """
+        Return the manifest in a dict (`data` may be bytes there) or in JSON or TOML text.
+
+        Raises:
+            ManifestError: The text is neither, a key is unknown, or a value is not what its key wants.
+        """
+        if isinstance(value, Manifest):
+            return value
+        is_text = isinstance(value, str | bytes | bytearray | memoryview)
+        given = _parse_text(_as_text(value)) if is_text else value
+        return _build(cls, check.mapping(given, ""), "")
+
+    @property
+    def module_names(self) -> tuple[str, ...]:
+        """
+        The name of each module, in the order of `wasm`.
+
+        An entry without a name is `main`; the last one is, whatever its name, if no other was.
+        """
+        names = [MAIN if source.name is None else source.name for source in self.wasm]
+        if MAIN not in names:
+            names[-1] = MAIN
+        return tuple(names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `parse` takes, without the keys at their defaults; a `Secret` stays one."""
+        return _dump(self)
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Return JSON text: `data` in base64, each secret as `***`."""
+        return json.dumps(self.to_dict(), default=_to_json_value, indent=indent, ensure_ascii=False)
+
+
+def sniff(content: str | bytes) -> Literal["wasm", "wat", "manifest"]:
+    """
+    Tell what the first argument of `Plugin` holds: a binary module, its text format, or a manifest.
+
+    Neither JSON nor TOML can begin with `(` or `;`. Bytes that are no text at all count as a module, so
+    that the engine gets to say what is wrong with them.
+    """
+    if isinstance(content, str):
+        content = content.encode("utf-8", "surrogatepass")
+    if content.startswith(b"\0asm"):
+        return "wasm"
+    try:
+        start = content.decode("utf-8").removeprefix("\ufeff").lstrip()[:2]
+    except UnicodeDecodeError:
+        return "wasm"
+    return "wat" if start.startswith(("(", ";;")) else "manifest"
+
+
+# ---------------------------------------------------------------------------------------------------
+# Text
+# ---------------------------------------------------------------------------------------------------
+
+
+def _as_text(value: Any) -> str:
+    """Return the text, without a byte order mark."""
+    try:
+        text = value if isinstance(value, str) else bytes(value).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{check.UNKNOWN}: not UTF-8 text ({error})") from error
+    return text.removeprefix("\ufeff")
+
+
+def _parse_text(text: str) -> object:
+    """Return what JSON or TOML text says; only JSON begins with a brace."""
+    is_json = text.lstrip().startswith("{")
+    try:
+        if is_json:
+            return json.loads(text, object_pairs_hook=_without_duplicates)
+        return tomllib.loads(text)
+    except ManifestError:
+        raise
+    except RecursionError as error:
+        raise ManifestError(f"{check.UNKNOWN}: nested too deeply") from error
+    except ValueError as error:
+        form = "JSON" if is_json else "TOML (and JSON begins with a brace)"
+        raise ManifestError(f"{check.UNKNOWN}: not {form}: {error}") from error
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ManifestError(
+                f"{check.UNKNOWN}: the key {check.show(key)} is there twice", where=key
+            )
+        found[key] = value
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------
+# Objects
+# ---------------------------------------------------------------------------------------------------
+
+
+def _build(cls: type[_T], value: Mapping[str, Any], where: str) -> _T:
+    """Return a `cls` made from a mapping that holds its fields and nothing else."""
+    checks = _FIELDS[cls]
+    for key in value:
+        if key not in checks:
+            raise check.unknown_key(key, checks, where)
+    given = {key: checks[key](item, check.at(where, key)) for key, item in value.items()}
+    return cls(**given)
+
+
+def _check_fields(instance: Any) -> None:
+    """Replace each field of a frozen dataclass by what its check makes of it."""
+    for key, kept in _FIELDS[type(instance)].items():
+        object.__setattr__(instance, key, kept(getattr(instance, key), key))
+
+
+def _check_names(names: tuple[str, ...]) -> None:
+    seen = {ENV}
+    for index, name in enumerate(names):
+        if name in seen:
+            text = f"Duplicate module name found in Extism manifest: {name}"
+            raise ManifestError(f"{text}{_why_duplicate(name)}", where=f"wasm[{index}].name")
+        seen.add(name)
+
+
+def _why_duplicate(name: str) -> str:
+    if name == ENV:
+        return " (it belongs to the functions of Extism itself)"
+    return " (an entry without a name is called main)" if name == MAIN else ""
+
+
+def _dump(instance: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass that are not at their defaults."""
+    found: dict[str, Any] = {}
+    for each in fields(instance):
+        value = getattr(instance, each.name)
+        default = each.default_factory() if callable(each.default_factory) else each.default
+        if value != default:
+            found[each.name] = _dump_value(value)
+    return found
+
+
+def _dump_value(value: Any) -> Any:
+    match value:
+        case tuple():
+            return [_dump_value(item) for item in value]
+        case Mapping():
+            return dict(value)
+        case MemoryOptions() | WasmFile() | WasmData() | WasmUrl():
+            return _dump(value)
+    return value
+
+
+def _to_json_value(value: object) -> str:
+    if isinstance(value, Secret):
+        return MASK
+    assert isinstance(value, bytes), type(value)
+    return base64.b64encode(value).decode("ascii")
+
+
+# ---------------------------------------------------------------------------------------------------
+# The table
+# ---------------------------------------------------------------------------------------------------
+
+
+def _memory(value: Any, where: str) -> MemoryOptions:
+    if isinstance(value, MemoryOptions):
+        return value
+    return _build(MemoryOptions, check.mapping(value, where), where)
+
+
+def _wasm(value: Any, where: str) -> tuple[WasmSource, ...]:
+    items = enumerate(check.entries(value, where))
+    return tuple(_source(item, f"{where}[{index}]") for index, item in items)
+
+
+def _source(value: Any, where: str) -> WasmSource:
+    """Return the source that the one key among `path`, `data` and `url` decides on."""
+    if isinstance(value, WasmFile | WasmData | WasmUrl):
+        return value
+    given = [key for key in _SOURCES if key in check.mapping(value, where)]
+    if len(given) != 1:
+        found = f"has {' and '.join(given)}" if given else f"has the keys {check.listed(value)}"
+        raise check.wrong(where, found, f"exactly one of {check.listed(_SOURCES)}")
+    return _build(_SOURCES[given[0]], value, where)
+
+
+_SOURCES: Final[dict[str, type[WasmSource]]] = {"path": WasmFile, "data": WasmData, "url": WasmUrl}
+
+_NAMED: Final[dict[str, check.Check]] = {"name": check.text_or_none, "hash": check.text_or_none}
+
+_FIELDS: Final[dict[type, dict[str, check.Check]]] = {
+    WasmFile: {"path": check.file_path, **_NAMED},
+    WasmData: {"data": check.base64_or_bytes, **_NAMED},
+    WasmUrl: {"url": check.text, "headers": check.texts_by_key, "method": check.method, **_NAMED},
+    MemoryOptions: {
+        "max_pages": check.whole(2**32 - 1),
+        "max_http_response_bytes": check.whole(2**64 - 1),
+        "max_var_bytes": check.whole(2**64 - 1),
+    },
+    Manifest: {
+        "wasm": _wasm,
+        "memory": _memory,
+        "config": check.texts_by_key,
+        "allowed_hosts": check.texts,
+        "allowed_paths": check.paths,
+        "timeout_ms": check.whole(2**64 - 1),
+    },
+}
