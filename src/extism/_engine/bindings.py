@@ -1,0 +1,310 @@
+"""
+The C functions and structs of wasmtime that this house uses, declared over the wheel's own library.
+
+Nothing here decides anything. The public bindings are passed by: they mix up errors and even functions
+between threads, and cost several times a call (RATIONALE.md, "Why own bindings?"). A test compares every
+signature and struct below with what the installed wheel declares itself.
+
+Every pointer is a plain address (`c_void_p`): the classes of the other files know what theirs mean.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    Structure,
+    c_bool,
+    c_char_p,
+    c_int,
+    c_int64,
+    c_size_t,
+    c_ssize_t,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = [
+    "EXTERN_FUNC",
+    "EXTERN_GLOBAL",
+    "EXTERN_MEMORY",
+    "EXTERN_SIZE",
+    "EXTERN_TABLE",
+    "SIGNATURES",
+    "VALUE_KINDS",
+    "ByteVec",
+    "EpochCallback",
+    "Extern",
+    "Func",
+    "FuncCallback",
+    "Global",
+    "Instance",
+    "Memory",
+    "PointerVec",
+    "Value",
+    "WriteCallback",
+    "engine_version",
+    "lib",
+    "library_path",
+]
+
+_LIBRARIES: Final = {
+    "linux": "_libwasmtime.so",
+    "android": "_libwasmtime.so",
+    "darwin": "_libwasmtime.dylib",
+    "win32": "_wasmtime.dll",
+}
+
+
+def _package_folders() -> list[Path]:
+    spec = find_spec("wasmtime")
+    return [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
+
+
+def library_path() -> Path:
+    """
+    Return where the wheel `wasmtime` keeps the engine's shared library on this platform.
+
+    The package itself is not imported: that alone would cost more than everything else at start-up.
+    A wheel holds the library of one machine, in a folder such as `linux-x86_64`.
+
+    Raises:
+        ImportError: The platform has no wheel, or the wheel is not installed.
+    """
+    name = _LIBRARIES.get(sys.platform)
+    if name is None:
+        raise ImportError(
+            f"no wasmtime wheel serves the platform {sys.platform}; served are {', '.join(_LIBRARIES)}"
+        )
+    for folder in _package_folders():
+        for path in sorted(folder.glob(f"{sys.platform}-*/{name}")):
+            return path
+    raise ImportError(
+        f"the engine's library {name} for {sys.platform} is not installed; "
+        "install it with: pip install 'wasmtime>=50,<51'"
+    )
+
+
+def engine_version() -> str:
+    """
+    Return the version of the installed wheel; it is part of every key in the compile cache.
+
+    Read off the name of the folder beside the package: `importlib.metadata` takes 30 ms to import.
+    """
+    for folder in _package_folders():
+        for path in sorted(folder.parent.glob("wasmtime-*.dist-info")):
+            return path.name.removeprefix("wasmtime-").removesuffix(".dist-info")
+    return "unknown"
+
+
+class ByteVec(Structure):
+    """`wasm_byte_vec_t`: bytes that the engine allocated; `size` at 0, `data` at 8."""
+
+    _fields_ = (("size", c_size_t), ("data", c_void_p))
+
+
+class PointerVec(Structure):
+    """`wasm_valtype_vec_t` and its likes: `size` at 0, an array of pointers at 8."""
+
+    _fields_ = (("size", c_size_t), ("data", c_void_p))
+
+
+class Func(Structure):
+    """`wasmtime_func_t`, 16 bytes: which store, and an address inside it."""
+
+    _fields_ = (("store_id", c_uint64), ("private", c_void_p))
+
+
+class Instance(Structure):
+    """`wasmtime_instance_t`, 16 bytes."""
+
+    _fields_ = (("store_id", c_uint64), ("private", c_size_t))
+
+
+class _MemoryHead(Structure):
+    _fields_ = (("store_id", c_uint64), ("private1", c_uint32))
+
+
+class Memory(Structure):
+    """`wasmtime_memory_t`, 24 bytes: the head is a struct of its own, padded to 16."""
+
+    _fields_ = (("head", _MemoryHead), ("private2", c_uint32))
+
+
+class Global(Structure):
+    """`wasmtime_global_t`, 24 bytes."""
+
+    _fields_ = (
+        ("store_id", c_uint64),
+        ("private1", c_uint32),
+        ("private2", c_uint32),
+        ("private3", c_uint32),
+    )
+
+
+class _ExternUnion(ctypes.Union):
+    _fields_ = (("func", Func), ("global_", Global), ("memory", Memory))
+
+
+class Extern(Structure):
+    """`wasmtime_extern_t`, 32 bytes: the kind at 0, what it is at 8."""
+
+    _fields_ = (("kind", c_uint8), ("of", _ExternUnion))
+
+
+class _ValueUnion(ctypes.Union):
+    _fields_ = (
+        ("i32", ctypes.c_int32),
+        ("i64", c_int64),
+        ("f32", ctypes.c_float),
+        ("f64", ctypes.c_double),
+        ("v128", c_uint8 * 16),
+        ("reference", c_uint64 * 3),
+    )
+
+
+class Value(Structure):
+    """`wasmtime_val_t`, 32 bytes: the kind at 0, the value at 8."""
+
+    _fields_ = (("kind", c_uint8), ("of", _ValueUnion))
+
+
+EXTERN_SIZE: Final = 32
+EXTERN_FUNC: Final = 0
+EXTERN_GLOBAL: Final = 1
+EXTERN_TABLE: Final = 2
+EXTERN_MEMORY: Final = 3
+
+VALUE_KINDS: Final = {"i32": 0, "i64": 1, "f32": 2, "f64": 3}
+"""`wasm_valkind_t` of the number types, those that a host function may have."""
+
+FuncCallback = CFUNCTYPE(c_void_p, c_void_p, c_void_p, c_void_p, c_size_t)
+"""(env, caller, values: 16 bytes each, count) -> trap or NULL. Results overwrite the arguments."""
+
+EpochCallback = CFUNCTYPE(c_void_p, c_void_p, c_void_p, POINTER(c_uint64), POINTER(c_uint8))
+"""(context, data, delta out, kind out) -> error or NULL."""
+
+WriteCallback = CFUNCTYPE(c_ssize_t, c_void_p, c_void_p, c_size_t)
+"""(data, bytes, count) -> count written, or -errno."""
+
+_P: Final = c_void_p
+_CONFIG_FLAGS: Final = (
+    "consume_fuel",
+    "epoch_interruption",
+    "memory_init_cow",
+    "parallel_compilation",
+    "shared_memory",
+    "wasm_custom_page_sizes",
+    "wasm_exceptions",
+    "wasm_function_references",
+    "wasm_gc",
+    "wasm_memory64",
+    "wasm_multi_memory",
+    "wasm_relaxed_simd",
+    "wasm_stack_switching",
+    "wasm_tail_call",
+    "wasm_threads",
+    "wasm_wide_arithmetic",
+)
+
+SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
+    # configuration and engine
+    "wasm_config_new": (_P, ()),
+    **{f"wasmtime_config_{flag}_set": (None, (_P, c_bool)) for flag in _CONFIG_FLAGS},
+    "wasmtime_config_cranelift_opt_level_set": (None, (_P, c_uint8)),
+    "wasmtime_config_max_wasm_stack_set": (None, (_P, c_size_t)),
+    "wasm_engine_new_with_config": (_P, (_P,)),
+    "wasm_engine_delete": (None, (_P,)),
+    "wasmtime_engine_increment_epoch": (None, (_P,)),
+    # modules
+    "wasmtime_module_new": (_P, (_P, _P, c_size_t, _P)),
+    "wasmtime_module_delete": (None, (_P,)),
+    "wasmtime_module_serialize": (_P, (_P, _P)),
+    "wasmtime_module_deserialize_file": (_P, (_P, c_char_p, _P)),
+    "wasmtime_wat2wasm": (_P, (c_char_p, c_size_t, _P)),
+    # stores
+    "wasmtime_store_new": (_P, (_P, _P, _P)),
+    "wasmtime_store_delete": (None, (_P,)),
+    "wasmtime_store_context": (_P, (_P,)),
+    "wasmtime_store_limiter": (None, (_P, c_int64, c_int64, c_int64, c_int64, c_int64)),
+    "wasmtime_store_epoch_deadline_callback": (None, (_P, EpochCallback, _P, _P)),
+    "wasmtime_context_set_epoch_deadline": (None, (_P, c_uint64)),
+    "wasmtime_context_set_fuel": (_P, (_P, c_uint64)),
+    "wasmtime_context_get_fuel": (_P, (_P, _P)),
+    "wasmtime_context_set_wasi": (_P, (_P, _P)),
+    # WASI preview 1
+    "wasi_config_new": (_P, ()),
+    "wasi_config_delete": (None, (_P,)),
+    "wasi_config_set_argv": (c_bool, (_P, c_size_t, _P)),
+    "wasi_config_set_env": (c_bool, (_P, c_size_t, _P, _P)),
+    "wasi_config_set_stdin_bytes": (None, (_P, _P)),
+    "wasi_config_inherit_stdout": (None, (_P,)),
+    "wasi_config_inherit_stderr": (None, (_P,)),
+    "wasi_config_set_stdout_custom": (None, (_P, WriteCallback, _P, _P)),
+    "wasi_config_set_stderr_custom": (None, (_P, WriteCallback, _P, _P)),
+    "wasi_config_preopen_dir": (c_bool, (_P, c_char_p, c_char_p, c_bool)),
+    # linking and instances
+    "wasmtime_linker_new": (_P, (_P,)),
+    "wasmtime_linker_clone": (_P, (_P,)),
+    "wasmtime_linker_delete": (None, (_P,)),
+    "wasmtime_linker_allow_shadowing": (None, (_P, c_bool)),
+    "wasmtime_linker_define": (
+        _P,
+        (_P, _P, c_char_p, c_size_t, c_char_p, c_size_t, _P),
+    ),
+    "wasmtime_linker_define_func_unchecked": (
+        _P,
+        (_P, c_char_p, c_size_t, c_char_p, c_size_t, _P, FuncCallback, _P, _P),
+    ),
+    "wasmtime_linker_define_wasi": (_P, (_P,)),
+    "wasmtime_linker_define_instance": (_P, (_P, _P, c_char_p, c_size_t, _P)),
+    "wasmtime_linker_module": (_P, (_P, _P, c_char_p, c_size_t, _P)),
+    "wasmtime_linker_instantiate": (_P, (_P, _P, _P, _P, _P)),
+    "wasmtime_linker_instantiate_pre": (_P, (_P, _P, _P)),
+    "wasmtime_instance_pre_delete": (None, (_P,)),
+    "wasmtime_instance_pre_instantiate": (_P, (_P, _P, _P, _P)),
+    "wasmtime_instance_export_get": (c_bool, (_P, _P, c_char_p, c_size_t, _P)),
+    # what instances hold
+    "wasmtime_func_call_unchecked": (_P, (_P, _P, _P, c_size_t, _P)),
+    "wasmtime_memory_data": (_P, (_P, _P)),
+    "wasmtime_memory_data_size": (c_size_t, (_P, _P)),
+    "wasmtime_memory_grow": (_P, (_P, _P, c_uint64, _P)),
+    "wasmtime_global_get": (None, (_P, _P, _P)),
+    "wasmtime_global_set": (_P, (_P, _P, _P)),
+    # types
+    "wasm_valtype_new": (_P, (c_uint8,)),
+    "wasm_valtype_vec_new": (None, (_P, c_size_t, _P)),
+    "wasm_functype_new": (_P, (_P, _P)),
+    "wasm_functype_delete": (None, (_P,)),
+    # ends
+    "wasm_byte_vec_new": (None, (_P, c_size_t, c_char_p)),
+    "wasm_byte_vec_delete": (None, (_P,)),
+    "wasmtime_trap_new": (_P, (c_char_p, c_size_t)),
+    "wasmtime_trap_code": (c_bool, (_P, _P)),
+    "wasm_trap_message": (None, (_P, _P)),
+    "wasm_trap_delete": (None, (_P,)),
+    "wasmtime_error_new": (_P, (c_char_p,)),
+    "wasmtime_error_message": (None, (_P, _P)),
+    "wasmtime_error_exit_status": (c_bool, (_P, POINTER(c_int))),
+    "wasmtime_error_delete": (None, (_P,)),
+}
+"""Result and parameters of every C function that is used, by name."""
+
+
+def _load() -> ctypes.CDLL:
+    library = ctypes.CDLL(str(library_path()))
+    for name, (result, params) in SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = params
+    return library
+
+
+lib: Final = _load()

@@ -1,0 +1,211 @@
+"""
+Compiled code, found again: in this process, then on disk, else compiled.
+
+On disk an entry is two files: the pure artefact, which the engine maps, and a sidecar with its MAC.
+Native code is trusted blindly by whoever maps it, so nothing is mapped before its MAC is checked, and
+nothing at all is read from a directory that others may write to.
+
+::
+
+    <directory>/secret       32 random bytes, mode 0600, made once
+    <directory>/<key>.cwasm  the artefact
+    <directory>/<key>.mac    HMAC-SHA256(secret, key + SHA-256(artefact)), 32 bytes
+    key                      SHA-256 of engine version, settings, platform and the module's bytes
+
+What can go wrong: a full, read-only, foreign or broken directory costs a compilation and one warning,
+never a call. Files are written beside their place and moved there; of two writers the later wins, both
+being right. A mismatch of artefact and MAC is a miss.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Final
+
+from extism._engine.bindings import engine_version
+from extism.errors import CompileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from extism._engine.engine import Engine, Module
+
+__all__ = ["MAX_BYTES", "ModuleCache"]
+
+MAX_BYTES: Final = 2 << 30
+"""The artefacts used least recently are deleted when all of them together exceed this."""
+
+_STALE_AFTER: Final = 3600.0
+"""Seconds after which a temporary file belongs to nobody any more."""
+
+_log = logging.getLogger("extism.cache")
+
+
+class ModuleCache:
+    """
+    Compiled modules by what was compiled; safe to share between threads and processes.
+
+    Args:
+        directory: Where the artefacts are kept, made if need be; None keeps nothing on disk.
+    """
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._memo: weakref.WeakValueDictionary[str, Module] = weakref.WeakValueDictionary()
+        self._secret: bytes | None = None
+        self._is_opened = False
+
+    def module(self, engine: Engine, wasm: bytes, name: str = "") -> Module:
+        """
+        Return native code for the binary module `wasm`.
+
+        Raises:
+            CompileError: The bytes are not a valid module.
+        """
+        key = _key(engine, wasm)
+        found = self._memo.get(key) or self._load(engine, key)
+        if found is None:
+            started = time.monotonic()
+            found = engine.compile(wasm, name)
+            _log.debug("compiled %s in %.2f s", name or key[:12], time.monotonic() - started)
+            self._save(key, found)
+        self._memo[key] = found
+        return found
+
+    def _load(self, engine: Engine, key: str) -> Module | None:
+        secret = self._open()
+        if secret is None or self._directory is None:
+            return None
+        path = self._directory / f"{key}.cwasm"
+        try:
+            expected = (self._directory / f"{key}.mac").read_bytes()
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").digest()
+            if not hmac.compare_digest(expected, _mac(secret, key, digest)):
+                _log.warning("the cached code %s was changed by somebody; compiling again", path)
+                return None
+            os.utime(path)
+            return engine.load(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, CompileError) as exc:
+            _log.warning("the cached code %s is of no use (%s); compiling again", path, exc)
+            return None
+
+    def _save(self, key: str, module: Module) -> None:
+        secret = self._open()
+        if secret is None or self._directory is None:
+            return
+        try:
+            code = module.serialize()
+            mac = _mac(secret, key, hashlib.sha256(code).digest())
+            _write(self._directory / f"{key}.cwasm", code)
+            _write(self._directory / f"{key}.mac", mac)
+            self._prune()
+        except OSError as exc:
+            _log.warning("native code is not kept on disk: %s", exc)
+
+    def _open(self) -> bytes | None:
+        """Return the secret of the directory, looking only once; None where there is no cache."""
+        with self._lock:
+            if not self._is_opened:
+                self._is_opened = True
+                if self._directory is not None:
+                    self._secret = _open_directory(self._directory)
+            return self._secret
+
+    def _prune(self) -> None:
+        """Delete the artefacts used least recently, and temporary files that a crash left."""
+        if self._directory is None:
+            return
+        entries = [(entry, entry.stat()) for entry in _entries(self._directory)]
+        for entry, status in entries:
+            if entry.name.startswith("tmp-") and time.time() - status.st_mtime > _STALE_AFTER:
+                _remove(entry.path)
+        artefacts = [pair for pair in entries if pair[0].name.endswith(".cwasm")]
+        artefacts.sort(key=lambda pair: pair[1].st_mtime)
+        total = sum(status.st_size for _, status in artefacts)
+        for entry, status in artefacts:
+            if total <= MAX_BYTES:
+                break
+            _remove(entry.path)
+            _remove(entry.path.removesuffix(".cwasm") + ".mac")
+            total -= status.st_size
+
+
+def _key(engine: Engine, wasm: bytes) -> str:
+    about = "\0".join([engine_version(), repr(engine.settings), sys.platform, _machine()])
+    digest = hashlib.sha256(about.encode())
+    digest.update(hashlib.sha256(wasm).digest())
+    return digest.hexdigest()
+
+
+def _machine() -> str:
+    return (
+        os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "")
+    )
+
+
+def _mac(secret: bytes, key: str, digest: bytes) -> bytes:
+    return hmac.new(secret, key.encode() + digest, hashlib.sha256).digest()
+
+
+def _open_directory(directory: Path) -> bytes | None:
+    """Make the directory if need be, check that it is private, and return its secret."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = directory.stat()
+        if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
+            _log.warning(
+                "native code is not cached: %s must belong to this user alone (chmod 700)",
+                directory,
+            )
+            return None
+        path = directory / "secret"
+        if not path.exists():
+            _write(path, secrets.token_bytes(32))
+        secret = path.read_bytes()
+    except OSError as exc:
+        _log.warning("native code is not cached: %s", exc)
+        return None
+    if len(secret) != 32:
+        _log.warning("native code is not cached: %s is damaged; delete it", path)
+        return None
+    return secret
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Put `data` at `path` at once and whole, readable by this user alone."""
+    handle, temporary = tempfile.mkstemp(prefix="tmp-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)  # noqa: PTH105 - both are plain strings of one folder
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def _entries(directory: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(directory) as scan:
+        yield from scan
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)  # noqa: PTH108 - a plain string
+    except OSError as exc:
+        _log.debug("%s cannot be deleted: %s", path, exc)

@@ -1,0 +1,114 @@
+"""
+Every way in which the engine reports that code ended badly, turned into one `Fault`.
+
+The engine has two carriers, errors and traps; both are read, freed and forgotten here. What a fault
+means to a user is not decided here (`_runtime/outcome.py`).
+"""
+
+from __future__ import annotations
+
+from ctypes import byref, c_int, c_uint8, string_at
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from extism._engine.bindings import ByteVec, lib
+
+__all__ = ["TRAP_KINDS", "Fault", "FaultKind", "error_text", "from_error", "from_trap"]
+
+
+class FaultKind(Enum):
+    """How code ended."""
+
+    HOST = "a host function raised"
+    EXIT = "the code called proc_exit"
+    INTERRUPT = "the store's interruption callback ended it"
+    FUEL = "the fuel is used up"
+    TRAP = "the code broke a rule of the machine"
+    ERROR = "the engine refused"
+
+
+TRAP_KINDS: Final = {
+    0: "stack overflow",
+    1: "memory out of bounds",
+    2: "misaligned atomic access",
+    3: "table out of bounds",
+    4: "indirect call to null",
+    5: "indirect call type mismatch",
+    6: "integer overflow",
+    7: "integer divide by zero",
+    8: "invalid conversion to integer",
+    9: "unreachable",
+    10: "interrupt",
+    11: "out of fuel",
+    12: "atomic wait on non-shared memory",
+    13: "null reference",
+    14: "array out of bounds",
+    15: "allocation too large",
+    16: "cast failure",
+}
+"""The engine's trap codes that a core module can cause; the others belong to the component model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """
+    One bad end.
+
+    Attributes:
+        kind: How.
+        text: What the engine says: the backtrace, then `Caused by:` and the reason.
+        trap: The trap's name out of `TRAP_KINDS`, `""` for everything else.
+        exit_status: What `proc_exit` was given.
+        raised: What a host function raised.
+    """
+
+    kind: FaultKind
+    text: str
+    trap: str = ""
+    exit_status: int = 0
+    raised: BaseException | None = None
+
+
+def from_error(pointer: int, raised: BaseException | None = None) -> Fault:
+    """Return what the error at `pointer` says, and free it."""
+    status = c_int()
+    exited = lib.wasmtime_error_exit_status(pointer, byref(status))
+    text = error_text(pointer)
+    if raised is not None:
+        return Fault(FaultKind.HOST, text, raised=raised)
+    if exited:
+        return Fault(FaultKind.EXIT, text, exit_status=status.value)
+    return Fault(FaultKind.ERROR, text)
+
+
+def from_trap(pointer: int, raised: BaseException | None = None) -> Fault:
+    """Return what the trap at `pointer` says, and free it."""
+    code = c_uint8()
+    known = lib.wasmtime_trap_code(pointer, byref(code))
+    vec = ByteVec()
+    lib.wasm_trap_message(pointer, byref(vec))
+    lib.wasm_trap_delete(pointer)
+    text = _take(vec)
+    if raised is not None:
+        return Fault(FaultKind.HOST, text, raised=raised)
+    trap = TRAP_KINDS.get(code.value, f"trap {code.value}") if known else ""
+    kind = {"interrupt": FaultKind.INTERRUPT, "out of fuel": FaultKind.FUEL}.get(
+        trap, FaultKind.TRAP
+    )
+    return Fault(kind, text, trap=trap)
+
+
+def error_text(pointer: int) -> str:
+    """Return the text of the error at `pointer`, and free it."""
+    vec = ByteVec()
+    lib.wasmtime_error_message(pointer, byref(vec))
+    lib.wasmtime_error_delete(pointer)
+    return _take(vec)
+
+
+def _take(vec: ByteVec) -> str:
+    """Return the text in a vector of the engine's, and free it; the engine may add a NUL at the end."""
+    text = string_at(vec.data, vec.size) if vec.size else b""
+    lib.wasm_byte_vec_delete(byref(vec))
+    return text.rstrip(b"\0").decode("utf-8", "backslashreplace")

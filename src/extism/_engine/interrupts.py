@@ -1,0 +1,219 @@
+"""
+Deadlines, cancellation and Ctrl-C: how code that is running is made to stop.
+
+Theory of operation: the engine counts *epochs*. Code looks at the count on every function entry and
+loop; when the count has passed the store's own mark, the engine calls the store's callback, which ends
+the code or lets it go on until the next epoch. One daemon thread per engine, the *clock*, counts epochs
+while code runs. A store that is due or cancelled ends itself; all others go on: nobody else's call is
+touched by the end of one.
+
+The clock is parked when nothing has run for a second, so an idle process wakes nobody, and a call pays
+one attribute read to see that it ticks.
+
+What can go wrong: Python's own SIGINT handler raises in the first line of Python that the main thread
+runs, which is the entry of a callback from C, where ctypes prints the exception and drops it. So while
+Python's default handler is installed we stand in for it: caught at such an entry the signal is noted
+on the store, and raised when the engine has returned.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from extism._engine.bindings import EpochCallback, lib
+
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+__all__ = ["Clock", "Interruptible", "StopReason", "arm", "edge", "watch_ctrl_c"]
+
+TICK: Final = 0.005
+"""Seconds between two epochs while code runs: how late a deadline may be noticed."""
+
+PARK_AFTER: Final = 1.0
+"""Seconds without a running store after which the clock stops counting."""
+
+_CONTINUE: Final = 0
+
+
+class StopReason:
+    """Why a store's callback ended its code."""
+
+    DEADLINE: Final = "deadline"
+    CANCELLED: Final = "cancelled"
+    CTRL_C: Final = "ctrl-c"
+
+
+class Interruptible(Protocol):
+    """A store, as far as interruption goes (`store.Store`)."""
+
+    pointer: int
+    context: int
+    deadline: float | None
+    is_running: bool
+    has_ctrl_c: bool
+    stop_reason: str | None
+    thread: int
+
+    @property
+    def is_cancelled(self) -> bool: ...  # noqa: D102 - see `store.Store`
+
+
+class Clock:
+    """
+    Counts the epochs of one engine while any of its stores runs code.
+
+    Attributes:
+        is_parked: Whether nothing counts; a call that finds it set must `wake` the clock first.
+    """
+
+    def __init__(self, engine_pointer: int) -> None:
+        self.is_parked = True
+        self._engine_pointer = engine_pointer
+        self._lock = threading.Lock()
+        self._woken = threading.Event()
+        self._thread: threading.Thread | None = None
+        _clocks.add(self)
+
+    def wake(self) -> None:
+        """Make the clock count, starting its thread if there is none in this process."""
+        with self._lock:
+            self.is_parked = False
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=_count, args=(weakref.ref(self),), name="extism-clock", daemon=True
+                )
+                self._thread.start()
+            self._woken.set()
+
+    def tick(self) -> None:
+        """Count one epoch now, so that a change to a store is noticed at once."""
+        lib.wasmtime_engine_increment_epoch(self._engine_pointer)
+
+    def _park(self) -> None:
+        """Stop counting unless code has begun to run meanwhile."""
+        self._woken.clear()
+        self.is_parked = True
+        # A call sets `running` before it reads `is_parked`; looking again after setting it closes the gap.
+        if any_running():
+            self.is_parked = False
+            self._woken.set()
+
+    def _forget_thread(self) -> None:
+        """After a fork: the child has no clock thread, and the locks may have been held."""
+        self.is_parked = True
+        self._lock = threading.Lock()
+        self._woken = threading.Event()
+        self._thread = None
+
+
+_clocks: weakref.WeakSet[Clock] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for clock in list(_clocks):
+        clock._forget_thread()  # noqa: SLF001 - the clock's own module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _count(reference: weakref.ref[Clock]) -> None:
+    """The clock's thread: count while code runs; holds no strong reference while it waits."""
+    last_running = time.monotonic()
+    while (clock := reference()) is not None:
+        if clock.is_parked:
+            woken = clock._woken  # noqa: SLF001 - the clock's own module
+            del clock
+            woken.wait(60)
+            last_running = time.monotonic()
+            continue
+        clock.tick()
+        now = time.monotonic()
+        if any_running():
+            last_running = now
+        elif now - last_running > PARK_AFTER:
+            clock._park()  # noqa: SLF001 - the clock's own module
+        del clock
+        time.sleep(TICK)
+
+
+_stores: dict[int, weakref.ref[Interruptible]] = {}
+
+
+def any_running() -> bool:
+    """Return whether any store is running code at this moment."""
+    return any(
+        store.is_running
+        for reference in list(_stores.values())
+        if (store := reference()) is not None
+    )
+
+
+def arm(store: Interruptible) -> None:
+    """Give `store` its interruption callback; from now on it can be ended at any epoch."""
+    key = id(store)
+    _stores[key] = weakref.ref(store, lambda _: _stores.pop(key, None))
+    lib.wasmtime_store_epoch_deadline_callback(store.pointer, _on_epoch, key, None)
+    lib.wasmtime_context_set_epoch_deadline(store.context, 1)
+
+
+def _decide(_context: int, key: int, delta: Any, kind: Any) -> int | None:
+    reference = _stores.get(key)
+    store = reference() if reference is not None else None
+    if store is not None:
+        reason = _stop_reason(store)
+        if reason is not None:
+            store.stop_reason = reason
+            # The engine takes ownership of the error.
+            error: int = lib.wasmtime_error_new(reason.encode())
+            return error
+    delta[0] = 1
+    kind[0] = _CONTINUE
+    return None
+
+
+def _stop_reason(store: Interruptible) -> str | None:
+    if store.is_cancelled:
+        return StopReason.CANCELLED
+    if store.has_ctrl_c:
+        return StopReason.CTRL_C
+    if store.deadline is not None and time.monotonic() >= store.deadline:
+        return StopReason.DEADLINE
+    return None
+
+
+_on_epoch = EpochCallback(_decide)
+
+_edges: set[CodeType] = {_decide.__code__, _stop_reason.__code__}
+"""Code that runs between C and a host function, where a raised exception would be lost."""
+
+
+def edge(code: CodeType) -> None:
+    """Declare that an exception raised in `code` by a signal would be lost in C."""
+    _edges.add(code)
+
+
+def _on_sigint(number: int, frame: FrameType | None) -> None:
+    if frame is None or frame.f_code not in _edges:
+        signal.default_int_handler(number, frame)
+    main = threading.main_thread().ident
+    for reference in list(_stores.values()):
+        store = reference()
+        if store is not None and store.is_running and store.thread == main:
+            store.has_ctrl_c = True
+
+
+def watch_ctrl_c() -> None:
+    """Stand in for Python's default SIGINT handler; any other handler is left alone."""
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):
+        signal.signal(signal.SIGINT, _on_sigint)

@@ -1,0 +1,241 @@
+"""
+Names to definitions to instances.
+
+A linker holds what modules may import: host functions and WASI, which belong to no store, and instances
+of one store. One linker with the former is made for each compiled plugin and cloned for each store.
+"""
+
+from __future__ import annotations
+
+from ctypes import addressof, byref, c_void_p
+from typing import TYPE_CHECKING
+
+from extism._engine import bindings
+from extism._engine.bindings import EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_MEMORY, Extern, lib
+from extism._engine.faults import Fault, error_text
+from extism._engine.memory import Memory
+from extism._engine.store import Function, GlobalCell, Store
+from extism._engine.trampoline import Trampoline, functype
+from extism.errors import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from extism._engine.engine import Engine, Module
+
+__all__ = ["Instance", "InstancePre", "Linker"]
+
+
+class Linker:
+    """What modules of one engine may import, by namespace and name; a later definition shadows."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._trampolines: list[Trampoline] = []
+        self._pointer: int = lib.wasmtime_linker_new(engine.pointer)
+        lib.wasmtime_linker_allow_shadowing(self._pointer, True)  # noqa: FBT003 - a C function
+
+    def __del__(self) -> None:
+        if getattr(self, "_pointer", None):
+            lib.wasmtime_linker_delete(self._pointer)
+
+    def clone(self) -> Linker:
+        """Return a linker with the same definitions, to which instances of one store can be added."""
+        copy = Linker.__new__(Linker)
+        copy.engine = self.engine
+        copy._trampolines = self._trampolines  # noqa: SLF001 - the same class
+        copy._pointer = lib.wasmtime_linker_clone(self._pointer)  # noqa: SLF001 - the same class
+        return copy
+
+    def define_function(
+        self,
+        namespace: str,
+        name: str,
+        params: Sequence[str],
+        results: Sequence[str],
+        body: Callable[..., Sequence[Any]],
+    ) -> None:
+        """
+        Let modules import the Python function `body` (see `Trampoline`).
+
+        Raises:
+            ValueError: A type is not a number type.
+        """
+        trampoline = Trampoline(params, results, body)
+        space, label = namespace.encode(), name.encode()
+        kind = functype(params, results)
+        error = lib.wasmtime_linker_define_func_unchecked(
+            self._pointer,
+            space,
+            len(space),
+            label,
+            len(label),
+            kind,
+            trampoline.callback,
+            None,
+            None,
+        )
+        lib.wasm_functype_delete(kind)
+        _raise(error, namespace, name)
+        self._trampolines.append(trampoline)
+
+    def define_wasi(self) -> None:
+        """Let modules import WASI preview 1; each store that runs them needs a `Wasi`."""
+        _raise(lib.wasmtime_linker_define_wasi(self._pointer))
+
+    def define_instance(self, namespace: str, instance: Instance) -> None:
+        """Let modules of the same store import every export of `instance`."""
+        space = namespace.encode()
+        error = lib.wasmtime_linker_define_instance(
+            self._pointer, instance.store.context, space, len(space), byref(instance.struct)
+        )
+        _raise(error, namespace)
+
+    def define_export(self, namespace: str, name: str, instance: Instance, export: str) -> None:
+        """Let modules of the same store import one export of `instance`."""
+        space, label = namespace.encode(), name.encode()
+        extern = instance.extern(export)
+        error = lib.wasmtime_linker_define(
+            self._pointer,
+            instance.store.context,
+            space,
+            len(space),
+            label,
+            len(label),
+            byref(extern),
+        )
+        _raise(error, namespace, name)
+
+    def define_command(self, store: Store, namespace: str, module: Module) -> None:
+        """Let modules import a command: each call of an export runs in an instance of its own."""
+        space = namespace.encode()
+        store.keep((self._trampolines, module))
+        error = lib.wasmtime_linker_module(
+            self._pointer, store.context, space, len(space), module.pointer
+        )
+        _raise(error, namespace)
+
+    def instantiate(self, store: Store, module: Module, data: object = None) -> Instance | Fault:
+        """
+        Return a new instance of `module` in `store`, or how its start function ended badly.
+
+        Raises:
+            LinkError: An import is missing or has another type; the text is the engine's.
+        """
+        instance = Instance(store)
+        store.keep((self._trampolines, module))
+        fault = store.enter(
+            data,
+            lib.wasmtime_linker_instantiate,
+            self._pointer,
+            store.context,
+            module.pointer,
+            instance.address,
+        )
+        return fault or instance
+
+    def prepare(self, module: Module) -> InstancePre:
+        """
+        Return `module` with its imports resolved, where all of them belong to no store.
+
+        Raises:
+            LinkError: An import is missing or has another type; the text is the engine's.
+        """
+        out = c_void_p()
+        _raise(lib.wasmtime_linker_instantiate_pre(self._pointer, module.pointer, byref(out)))
+        return InstancePre(out.value or 0, (self._trampolines, module))
+
+
+class InstancePre:
+    """A module with resolved imports: the fastest way to many instances."""
+
+    def __init__(self, pointer: int, keep: object) -> None:
+        self._pointer = pointer
+        self._keep = keep
+
+    def __del__(self) -> None:
+        if getattr(self, "_pointer", None):
+            lib.wasmtime_instance_pre_delete(self._pointer)
+
+    def instantiate(self, store: Store, data: object = None) -> Instance | Fault:
+        """Return a new instance in `store`, or how its start function ended badly."""
+        instance = Instance(store)
+        store.keep(self._keep)
+        fault = store.enter(
+            data,
+            lib.wasmtime_instance_pre_instantiate,
+            self._pointer,
+            store.context,
+            instance.address,
+        )
+        return fault or instance
+
+
+class Instance:
+    """An instance in a store; its exports by name."""
+
+    __slots__ = ("address", "store", "struct")
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.struct = bindings.Instance()
+        self.address = addressof(self.struct)
+
+    def extern(self, name: str) -> Extern:
+        """
+        Return the export called `name` as the engine's own struct.
+
+        Raises:
+            KeyError: There is none.
+        """
+        label = name.encode()
+        extern = Extern()
+        if not lib.wasmtime_instance_export_get(
+            self.store.context, self.address, label, len(label), byref(extern)
+        ):
+            raise KeyError(name)
+        return extern
+
+    def function(self, name: str, params: Sequence[str], results: Sequence[str]) -> Function:
+        """
+        Return the exported function `name`, which must have exactly this type.
+
+        The type is trusted: a wrong one corrupts memory. Callers read it off the module's bytes.
+
+        Raises:
+            KeyError: There is no such function.
+        """
+        extern = self._extern_of_kind(name, EXTERN_FUNC)
+        return Function(self.store, bindings.Func.from_buffer_copy(extern.of.func), params, results)
+
+    def memory(self, name: str) -> Memory:
+        """
+        Return the exported memory `name`.
+
+        Raises:
+            KeyError: There is no such memory.
+        """
+        extern = self._extern_of_kind(name, EXTERN_MEMORY)
+        return Memory(self.store, bindings.Memory.from_buffer_copy(extern.of.memory))
+
+    def global_(self, name: str) -> GlobalCell:
+        """
+        Return the exported global `name`.
+
+        Raises:
+            KeyError: There is no such global.
+        """
+        extern = self._extern_of_kind(name, EXTERN_GLOBAL)
+        return GlobalCell(self.store, bindings.Global.from_buffer_copy(extern.of.global_))
+
+    def _extern_of_kind(self, name: str, kind: int) -> Extern:
+        extern = self.extern(name)
+        if extern.kind != kind:
+            raise KeyError(name)
+        return extern
+
+
+def _raise(error: int | None, namespace: str = "", name: str = "") -> None:
+    if error:
+        raise LinkError(error_text(error), module=namespace, name=name)

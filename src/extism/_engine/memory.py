@@ -1,0 +1,95 @@
+"""
+A linear memory, seen from the host: every range is checked against the memory's real size.
+
+The host reads and writes the guest's bytes in place, through one memoryview that is exactly as long as
+the memory was when it was taken. A memory never shrinks, and in this configuration never moves, so a view that
+has become too short is still right as far as it goes; it is taken anew when more is asked for.
+"""
+
+from __future__ import annotations
+
+from ctypes import byref, c_char, c_uint64
+from typing import TYPE_CHECKING, Any
+
+from extism._engine.bindings import Memory as MemoryStruct
+from extism._engine.bindings import lib
+from extism._engine.faults import error_text
+
+if TYPE_CHECKING:
+    from extism._engine.store import Store
+
+__all__ = ["Memory"]
+
+
+class Memory:
+    """
+    One linear memory of a store.
+
+    A view keeps the store alive: closing a plugin never pulls the bytes from under it.
+    """
+
+    __slots__ = ("_store", "_struct", "_view")
+
+    def __init__(self, store: Store, struct: MemoryStruct) -> None:
+        self._store = store
+        self._struct = struct
+        self._view = self._map()
+
+    @property
+    def size(self) -> int:
+        """The size in bytes at this moment."""
+        size: int = lib.wasmtime_memory_data_size(self._store.context, byref(self._struct))
+        return size
+
+    def view(self, end: int = 0) -> memoryview:
+        """Return the bytes in place: at least `end` of them if the memory has that many, else all."""
+        if end > len(self._view):
+            self._view = self._map()
+        return self._view
+
+    def read(self, offset: int, length: int) -> bytes:
+        """
+        Return a copy of `length` bytes from `offset`.
+
+        Raises:
+            IndexError: The range is not inside the memory.
+        """
+        return bytes(self._range(offset, length))
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """
+        Copy `data` to `offset`.
+
+        Raises:
+            IndexError: The range is not inside the memory.
+        """
+        self._range(offset, len(data))[:] = data
+
+    def grow(self, pages: int) -> int | None:
+        """Add `pages` of 64 KiB and return the old size in pages; None when a limit forbids it."""
+        before = c_uint64()
+        error = lib.wasmtime_memory_grow(
+            self._store.context, byref(self._struct), pages, byref(before)
+        )
+        if error:
+            error_text(error)
+            return None
+        return before.value
+
+    def _range(self, offset: int, length: int) -> memoryview:
+        end = offset + length
+        view = self._view if end <= len(self._view) else self.view(end)
+        if offset < 0 or length < 0 or end > len(view):
+            raise IndexError(
+                f"bytes {offset} to {end} are not inside the memory of {len(view)} bytes"
+            )
+        return view[offset:end]
+
+    def _map(self) -> memoryview:
+        size = self.size
+        if not size:
+            return memoryview(bytearray())
+        address = lib.wasmtime_memory_data(self._store.context, byref(self._struct))
+        array: Any = (c_char * size).from_address(address)
+        array.owner = self._store
+        return memoryview(array).cast("B")

@@ -1,0 +1,257 @@
+"""
+A store: the place where instances live, and the one way into their code.
+
+A store belongs to one thread at a time; its owner keeps the lock. The owner opens a *span* (one call, or
+one creation: everything that shares a deadline and can be cancelled together) and enters code in it any
+number of times. `enter` says whose call it is and turns every bad end into a `Fault`.
+"""
+
+from __future__ import annotations
+
+import threading
+from ctypes import addressof, byref, c_char, c_uint64, c_void_p
+from typing import TYPE_CHECKING, Any, Final
+
+from extism._engine.bindings import Func, Global, Value, lib
+from extism._engine.faults import Fault, FaultKind, error_text, from_error, from_trap
+from extism._engine.interrupts import StopReason, arm, watch_ctrl_c
+from extism._engine.trampoline import SLOT, layout, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from extism._engine.engine import Engine
+    from extism._engine.wasi import Wasi
+
+__all__ = ["Function", "GlobalCell", "Store"]
+
+_UNLIMITED: Final = -1
+_TABLE_ELEMENTS: Final = 100_000
+
+
+class Store:
+    """
+    Instances, their memories and their world; freed when nothing refers to it any more.
+
+    Attributes:
+        deadline: Monotonic seconds at which code of this span is ended; None for never.
+        is_running: Whether a span is open.
+        has_ctrl_c: Whether Ctrl-C was pressed while code of this store ran on the main thread.
+        stop_reason: Why the interruption callback ended the code, one of `StopReason`.
+        thread: The thread that opened the span.
+    """
+
+    def __init__(self, engine: Engine, *, wasi: Wasi | None = None) -> None:
+        self.engine = engine
+        self.deadline: float | None = None
+        self.has_ctrl_c = False
+        self.is_running = False
+        self.stop_reason: str | None = None
+        self.thread = 0
+        self._span = 0
+        self._cancelled_span = 0
+        self._keep: list[Any] = []
+        self.pointer: int = lib.wasmtime_store_new(engine.pointer, None, None)
+        self.context: int = lib.wasmtime_store_context(self.pointer)
+        self._trap = c_void_p()
+        self._trap_address = addressof(self._trap)
+        if wasi is not None:
+            self._set_wasi(wasi)
+        if engine.settings.is_interruptible:
+            arm(self)
+        if engine.settings.has_fuel:
+            self.set_fuel(2**64 - 1)
+
+    def __del__(self) -> None:
+        if getattr(self, "pointer", None):
+            lib.wasmtime_store_delete(self.pointer)
+
+    def keep(self, thing: object) -> None:
+        """Hold `thing` as long as this store lives: its code may call into it."""
+        self._keep.append(thing)
+
+    def limit_memory(self, max_bytes: int | None) -> None:
+        """Refuse to let any one memory grow past `max_bytes`, from now on; None lifts the limit."""
+        size = _UNLIMITED if max_bytes is None else max_bytes
+        elements = _TABLE_ELEMENTS if max_bytes is not None else _UNLIMITED
+        lib.wasmtime_store_limiter(self.pointer, size, elements, _UNLIMITED, _UNLIMITED, _UNLIMITED)
+
+    def open(self, deadline: float | None) -> None:
+        """Begin a span: code entered from now on ends at `deadline`, by `cancel` and by Ctrl-C."""
+        self._span += 1
+        self.deadline = deadline
+        self.stop_reason = None
+        self.thread = threading.get_ident()
+        self.is_running = True
+        clock = self.engine.clock
+        if clock.is_parked and self.engine.settings.is_interruptible:
+            clock.wake()
+            watch_ctrl_c()
+
+    def close(self) -> None:
+        """End the span; a `cancel` that comes later does nothing."""
+        self.is_running = False
+        self.deadline = None
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the span that is open was cancelled."""
+        return self._cancelled_span == self._span
+
+    def cancel(self) -> bool:
+        """
+        End the span that is open, if any; may be called from any thread.
+
+        It names the span that it found, so that a cancel that comes too late never hits the next one.
+        """
+        span = self._span
+        if not self.is_running:
+            return False
+        self._cancelled_span = span
+        self.engine.clock.tick()
+        return True
+
+    def set_fuel(self, fuel: int) -> None:
+        """Set how much the code may execute from now on; the engine must count fuel."""
+        error = lib.wasmtime_context_set_fuel(self.context, fuel)
+        if error:
+            raise RuntimeError(error_text(error))
+
+    def fuel(self) -> int:
+        """Return how much fuel is left."""
+        left = c_uint64()
+        error = lib.wasmtime_context_get_fuel(self.context, byref(left))
+        if error:
+            raise RuntimeError(error_text(error))
+        return left.value
+
+    def enter(
+        self, data: object, function: Callable[..., int | None], *args: object
+    ) -> Fault | None:
+        """
+        Run code of this store through an engine function that may report an error or a trap.
+
+        Args:
+            data: Handed to the host functions that the code calls (`trampoline.running`).
+            function: A C function that returns an error or NULL, and takes the address of a trap last.
+            args: Its arguments but the last.
+
+        Returns:
+            How the code ended badly, or None.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed while the code ran.
+        """
+        outer_data, outer_raised = running.data, running.raised
+        running.data, running.raised = data, None
+        try:
+            error = function(*args, self._trap_address)
+            if not error and not self._trap.value:
+                return None
+            return self._fault(error)
+        finally:
+            running.data, running.raised = outer_data, outer_raised
+
+    def _fault(self, error: int | None) -> Fault:
+        raised = running.raised
+        if error:
+            fault = from_error(error, raised)
+        else:
+            trap = self._trap.value or 0
+            self._trap.value = None
+            fault = from_trap(trap, raised)
+        reason, self.stop_reason = self.stop_reason, None
+        if reason == StopReason.CTRL_C:
+            self.has_ctrl_c = False
+            raise KeyboardInterrupt
+        if reason is not None and raised is None:
+            return Fault(FaultKind.INTERRUPT, fault.text, trap=reason)
+        return fault
+
+    def _set_wasi(self, wasi: Wasi) -> None:
+        pointer, keep = wasi.configure()
+        self._keep += keep
+        error = lib.wasmtime_context_set_wasi(self.context, pointer)
+        if error:
+            raise OSError(error_text(error))
+
+
+class Function:
+    """
+    A function of an instance, with its type, ready to be called any number of times.
+
+    Its values pass through one buffer, so a function is not called again before it has returned.
+    """
+
+    __slots__ = (
+        "_address",
+        "_buffer",
+        "_buffer_address",
+        "_count",
+        "_func",
+        "_pack",
+        "_unpack",
+        "store",
+    )
+
+    def __init__(
+        self, store: Store, func: Func, params: Sequence[str], results: Sequence[str]
+    ) -> None:
+        self.store = store
+        self._func = func
+        self._address = addressof(func)
+        self._count = max(len(params), len(results), 1)
+        self._buffer = (c_char * (SLOT * self._count))()
+        self._buffer_address = addressof(self._buffer)
+        self._pack = layout(params).pack_into
+        self._unpack = layout(results).unpack_from
+
+    def __call__(self, data: object, *values: float) -> Fault | None:
+        """Run the function; its results, if there is no fault, are in `results`."""
+        if values:
+            self._pack(self._buffer, 0, *values)
+        store = self.store
+        return store.enter(
+            data,
+            lib.wasmtime_func_call_unchecked,
+            store.context,
+            self._address,
+            self._buffer_address,
+            self._count,
+        )
+
+    @property
+    def results(self) -> tuple[Any, ...]:
+        """What the last call gave, integers signed."""
+        return self._unpack(self._buffer)
+
+
+class GlobalCell:
+    """A global of an instance, read and written as a number."""
+
+    __slots__ = ("_store", "_struct")
+
+    def __init__(self, store: Store, struct: Global) -> None:
+        self._store = store
+        self._struct = struct
+
+    @property
+    def value(self) -> int | float:
+        """The number that the global holds, integers signed."""
+        cell = self._read()
+        kind = ("i32", "i64", "f32", "f64")[cell.kind]
+        number: int | float = getattr(cell.of, kind)
+        return number
+
+    @value.setter
+    def value(self, number: float) -> None:
+        cell = self._read()
+        setattr(cell.of, ("i32", "i64", "f32", "f64")[cell.kind], number)
+        error = lib.wasmtime_global_set(self._store.context, byref(self._struct), byref(cell))
+        if error:
+            raise ValueError(error_text(error))
+
+    def _read(self) -> Value:
+        cell = Value()
+        lib.wasmtime_global_get(self._store.context, byref(self._struct), byref(cell))
+        return cell

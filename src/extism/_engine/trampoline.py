@@ -1,0 +1,143 @@
+"""
+A Python function as a function that WebAssembly can call, and the way back for its exceptions.
+
+No Python exception ever crosses compiled code: the trampoline keeps it in a slot of the running thread
+and returns a trap, the trap unwinds the guest, and whoever entered the guest on that thread takes the
+exception out of the slot. The functions capture nothing of a store: they are made once for each linker,
+and are told whose call is running through `running.data`.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from ctypes import byref, c_char, c_void_p
+from typing import TYPE_CHECKING, Any, Final
+
+from extism._engine.bindings import VALUE_KINDS, FuncCallback, PointerVec, lib
+from extism._engine.interrupts import edge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["SLOT", "Trampoline", "functype", "layout", "running"]
+
+SLOT: Final = 16
+"""Bytes of one value in the engine's unchecked calling convention; results overwrite the arguments."""
+
+_FORMATS: Final = {"i32": "i12x", "i64": "q8x", "f32": "f12x", "f64": "d8x"}
+"""
+One value in its slot, little endian on every machine that the engine serves.
+
+::
+
+    i32  | v v v v . . . . . . . . . . . . |
+    i64  | v v v v v v v v . . . . . . . . |
+         0                 8              16
+"""
+
+
+class _Running(threading.local):
+    """What runs on this thread: the owner of the innermost guest call, and what its host functions raised."""
+
+    data: Any = None
+    raised: BaseException | None = None
+
+
+running: Final = _Running()
+
+
+def layout(types: Sequence[str]) -> struct.Struct:
+    """
+    Return the struct that packs values of `types` into slots.
+
+    Raises:
+        ValueError: A type is not a number type.
+    """
+    try:
+        return struct.Struct("<" + "".join(_FORMATS[name] for name in types))
+    except KeyError as exc:
+        raise ValueError(f"no host value for the type {exc.args[0]}") from None
+
+
+def functype(params: Sequence[str], results: Sequence[str]) -> int:
+    """Return the address of a new function type; the caller frees it."""
+    pair = [_valtypes(params), _valtypes(results)]
+    pointer: int = lib.wasm_functype_new(byref(pair[0]), byref(pair[1]))
+    return pointer
+
+
+def _valtypes(types: Sequence[str]) -> PointerVec:
+    vec = PointerVec()
+    kinds = [lib.wasm_valtype_new(VALUE_KINDS[name]) for name in types]
+    lib.wasm_valtype_vec_new(byref(vec), len(kinds), (c_void_p * len(kinds))(*kinds))
+    return vec
+
+
+_MASKS: Final = {"i32": (0xFFFFFFFF, 1 << 31), "i64": (0xFFFFFFFFFFFFFFFF, 1 << 63)}
+
+
+def _signed(types: Sequence[str]) -> Callable[[Sequence[Any]], list[Any]]:
+    """Return what turns results of either sign into the signed numbers that the layout packs."""
+    masks = [_MASKS.get(name) for name in types]
+
+    def convert(values: Sequence[Any]) -> list[Any]:
+        if len(values) != len(masks):
+            raise TypeError(f"the host function gave {len(values)} results, not {len(masks)}")
+        return [
+            value if mask is None else _checked(value, *mask)
+            for value, mask in zip(values, masks, strict=True)
+        ]
+
+    return convert
+
+
+def _checked(value: int, mask: int, sign: int) -> int:
+    if not -sign <= value <= mask:
+        raise OverflowError(f"{value} does not fit in {mask.bit_length()} bits")
+    value &= mask
+    return value - mask - 1 if value & sign else value
+
+
+class Trampoline:
+    """
+    One Python function, callable from WebAssembly as long as this object lives.
+
+    Args:
+        params: WebAssembly types of the parameters.
+        results: WebAssembly types of the results.
+        body: Called with `running.data` and one number for each parameter (integers signed); gives a
+            sequence with one number for each result.
+    """
+
+    def __init__(
+        self, params: Sequence[str], results: Sequence[str], body: Callable[..., Sequence[Any]]
+    ) -> None:
+        self.params = tuple(params)
+        self.results = tuple(results)
+        self.callback = FuncCallback(_entry(self.params, self.results, body))
+
+
+def _entry(
+    params: Sequence[str], results: Sequence[str], body: Callable[..., Sequence[Any]]
+) -> Callable[..., int | None]:
+    unpack = layout(params).unpack_from
+    pack = layout(results).pack_into
+    convert = _signed(results)
+    has_results = bool(results)
+    slots: Any = c_char * (SLOT * max(len(params), len(results), 1))
+
+    def enter(_env: int, _caller: int, address: int, _count: int) -> int | None:
+        try:
+            buffer = slots.from_address(address) if address else b""
+            values = body(running.data, *unpack(buffer))
+            if has_results:
+                pack(buffer, 0, *convert(values))
+        except BaseException as exc:  # noqa: BLE001 - it goes on from the slot, see the module's text
+            running.raised = exc
+            trap: int = lib.wasmtime_trap_new(b"host function raised", 20)
+            return trap
+        return None
+
+    edge(enter.__code__)
+    return enter

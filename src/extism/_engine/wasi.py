@@ -1,0 +1,120 @@
+"""
+What a WASI program may see of the world: arguments, environment, standard streams, directories.
+
+Nothing is inherited unless asked for: no argument, no variable, an empty standard input, output that
+goes nowhere, no directory. Policy is not here; the caller has decided.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from ctypes import byref, c_char_p, c_void_p, string_at
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from extism._engine.bindings import ByteVec, WriteCallback, lib
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Preopen", "Wasi"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Preopen:
+    """A directory of the host under the name that the program sees."""
+
+    host: str
+    guest: str
+    is_read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wasi:
+    """
+    The world of one store.
+
+    Attributes:
+        argv: Program arguments.
+        env: Environment variables.
+        stdin: All that standard input holds.
+        stdout: `None` discards, `"inherit"` is the host's own, a function is called with each write.
+        stderr: The same.
+        preopens: Directories, descriptors from 3 on in this order.
+    """
+
+    argv: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    stdin: bytes = b""
+    stdout: Callable[[bytes], None] | Literal["inherit"] | None = None
+    stderr: Callable[[bytes], None] | Literal["inherit"] | None = None
+    preopens: tuple[Preopen, ...] = field(default=())
+
+    def configure(self) -> tuple[int, list[Any]]:
+        """
+        Return a new configuration for a store, and what must live as long as the store.
+
+        Raises:
+            OSError: A directory cannot be opened.
+        """
+        pointer: int = lib.wasi_config_new()
+        keep: list[Any] = []
+        try:
+            self._set_texts(pointer)
+            self._set_streams(pointer, keep)
+            for preopen in self.preopens:
+                _preopen(pointer, preopen)
+        except BaseException:
+            lib.wasi_config_delete(pointer)
+            raise
+        return pointer, keep
+
+    def _set_texts(self, pointer: int) -> None:
+        if self.argv:
+            lib.wasi_config_set_argv(pointer, len(self.argv), _strings(self.argv))
+        if self.env:
+            names, values = _strings(n for n, _ in self.env), _strings(v for _, v in self.env)
+            lib.wasi_config_set_env(pointer, len(self.env), names, values)
+
+    def _set_streams(self, pointer: int, keep: list[Any]) -> None:
+        if self.stdin:
+            vec = ByteVec()
+            lib.wasm_byte_vec_new(byref(vec), len(self.stdin), self.stdin)
+            lib.wasi_config_set_stdin_bytes(pointer, byref(vec))
+        for name, sink in (("stdout", self.stdout), ("stderr", self.stderr)):
+            if sink == "inherit":
+                getattr(lib, f"wasi_config_inherit_{name}")(pointer)
+            elif sink is not None:
+                callback = WriteCallback(_writer(sink))
+                keep.append(callback)
+                getattr(lib, f"wasi_config_set_{name}_custom")(pointer, callback, None, None)
+
+
+def _strings(texts: Any) -> Any:
+    encoded = [text.encode() for text in texts]
+    return (c_char_p * len(encoded))(*encoded)
+
+
+def _writer(sink: Callable[[bytes], None]) -> Callable[[int, int, int], int]:
+    def write(_data: int, address: int, count: int) -> int:
+        try:
+            sink(string_at(c_void_p(address), count))
+        except Exception:  # noqa: BLE001 - logged, see below
+            # Nothing may be raised into C; the program sees a failed write.
+            _log.exception("the receiver of the program's output failed")
+            return -errno.EIO
+        return count
+
+    return write
+
+
+def _preopen(pointer: int, preopen: Preopen) -> None:
+    done = lib.wasi_config_preopen_dir(
+        pointer, os.fsencode(preopen.host), preopen.guest.encode(), not preopen.is_read_only
+    )
+    if not done:
+        raise OSError(f"the directory {preopen.host!r} cannot be opened for the plugin")
