@@ -1,0 +1,415 @@
+;; The kernel: the memory that a plug-in and its host share, and the twenty functions of
+;; `extism:host/env` that reach it. The host's twelve functions are not here but in `env.py`;
+;; the host's side of this module is `kernel.py`.
+;;
+;; Theory of operation
+;; -------------------
+;; Two memories. `data` holds nothing but bytes that guests own; the only instructions that touch
+;; it on a guest's behalf stand in load_* and store_*. `meta` holds everything that the kernel and
+;; the host believe: the root record, the bins, one header a block. No guest instruction reaches it.
+;; A guest that scribbles hurts its own bytes; it cannot forge a length, a handle or an output range.
+;;
+;; `data` is cut into granules of 32 bytes. A block is a run of whole granules; its handle is the
+;; offset of its first byte. The header of the block at offset p stands at p / 2 in `meta`: 16 bytes
+;; for each granule, written only where a block starts and where a free block ends. The first
+;; handle is 512, so headers start at 256, right behind the root.
+;;
+;;          0           512                        512 + span        512 + dirty        size
+;;   data   |  never    | block | free | block ... | bytes of dead   |  untouched: zero |
+;;          |  used     |                          | blocks          |                  |
+;;          0           256                        256 + span / 2
+;;   meta   |  root     | header, one a granule ...
+;;
+;;   root   offset  bytes
+;;               0      8  output_offset        } what the host reads after a call,
+;;               8      8  output_length        } with one look
+;;              16      8  error                } handle or 0; its length is in its header
+;;              24      8  input_offset
+;;              32      8  input_length
+;;              40      8  input_words          max(input_length - 7, 0)
+;;              48      8  span                 bytes handed out: loads and stores reach
+;;                                              512 <= p < 512 + span
+;;              56      8  words                max(span - 7, 0)
+;;              64      8  dirty                the largest span there ever was
+;;              72      4  generation           even; starts at 0, two more at each reset
+;;              76      4  filled               bit i is set: bin i is not empty
+;;              80     48  free for the host    (zero, never touched here)
+;;             128    108  27 bins              u32: first free block of class i, or 0
+;;             236     20  always zero          (so nothing free lies below the first block)
+;;
+;;   header of a live block               header of a free block        its last granule's header
+;;     0  4  generation                     0  4  generation + 1          0  4  generation + 1
+;;     4  4  capacity, in granules          4  4  capacity                4  4  capacity
+;;     8  4  used, in bytes, never 0        8  4  previous in bin or 0    (the same 8 bytes when
+;;    12  4  0                             12  4  next in bin or 0         capacity is 1)
+;;
+;; All numbers are little-endian; links are addresses of headers. A `meta` of zeros is a valid empty
+;; kernel, so there is nothing to initialise.
+;;
+;; A handle is live iff it is a multiple of 32, lies inside the span, and its header holds the
+;; current generation and a used that is not 0. Reset raises the generation: that kills all headers at
+;; once, so it costs the same after one block and after a million. (When the generation wraps, all
+;; headers are cleared.)
+;;
+;; alloc looks in four places: (1) the first 8 free blocks of its class (bin i holds capacities
+;; 2^i .. 2^(i+1)-1), (2) the bytes above the span, (3) the first block of the next larger class that
+;; has one, cut in two, (4) new pages. When those are refused it searches its class to the end
+;; before it gives up with 0. free joins a block with free neighbours at once (two free blocks never touch,
+;; and none touches the end of the span: that lowers the span instead).
+;;
+;; Fresh blocks read as zero. Bytes at or above 512 + dirty were never written; bytes below it are wiped
+;; when they are handed out again. `begin` wipes only the padding: the host writes all the rest of the
+;; input before a guest runs.
+;;
+;; What can go wrong
+;; -----------------
+;; * memory.grow is refused: alloc gives 0 and nothing has changed (if only `meta` was refused, the
+;;   new pages of `data` stay unused until it grows: room is what both memories cover).
+;; * Any argument: never a trap. Compares are unsigned and cannot wrap; sums of header addresses stay
+;;   below 2^32 because no header lies above 2^31.
+;; * A deadline, fuel or a trapping memory limiter cuts a function off in the middle: the lists may be
+;;   torn. Nothing outside these two memories is, and reset (so `begin`) mends it without reading them.
+;; * A guest frees or overwrites its input or output: it hands over what then lies there, of its own
+;;   call. No byte of an earlier call lies inside the span.
+
+(module $kernel
+  (memory $data (export "data") 16 65536)
+  (memory $meta (export "meta") 8 32768)
+
+  ;; ---------------------------------------------------------------- guests: bytes
+
+  (func (export "load_u8") (param $p i64) (result i32)
+    (if (result i32) (i64.lt_u (i64.sub (local.get $p) (i64.const 512))
+                               (i64.load $meta offset=48 (i32.const 0)))
+      (then (i32.load8_u $data (i32.wrap_i64 (local.get $p))))
+      (else (i32.const 0))))
+
+  (func (export "load_u64") (param $p i64) (result i64)
+    (if (result i64) (i64.lt_u (i64.sub (local.get $p) (i64.const 512))
+                               (i64.load $meta offset=56 (i32.const 0)))
+      (then (i64.load $data align=1 (i32.wrap_i64 (local.get $p))))
+      (else (i64.const 0))))
+
+  (func (export "store_u8") (param $p i64) (param $value i32)
+    (if (i64.lt_u (i64.sub (local.get $p) (i64.const 512))
+                  (i64.load $meta offset=48 (i32.const 0)))
+      (then (i32.store8 $data (i32.wrap_i64 (local.get $p)) (local.get $value)))))
+
+  (func (export "store_u64") (param $p i64) (param $value i64)
+    (if (i64.lt_u (i64.sub (local.get $p) (i64.const 512))
+                  (i64.load $meta offset=56 (i32.const 0)))
+      (then (i64.store $data align=1 (i32.wrap_i64 (local.get $p)) (local.get $value)))))
+
+  (func (export "input_load_u8") (param $index i64) (result i32)
+    (if (result i32) (i64.lt_u (local.get $index) (i64.load $meta offset=32 (i32.const 0)))
+      (then (i32.load8_u $data (i32.wrap_i64
+        (i64.add (local.get $index) (i64.load $meta offset=24 (i32.const 0))))))
+      (else (i32.const 0))))
+
+  (func (export "input_load_u64") (param $index i64) (result i64)
+    (if (result i64) (i64.lt_u (local.get $index) (i64.load $meta offset=40 (i32.const 0)))
+      (then (i64.load $data align=1 (i32.wrap_i64
+        (i64.add (local.get $index) (i64.load $meta offset=24 (i32.const 0))))))
+      (else (i64.const 0))))
+
+  ;; ---------------------------------------------------------------- guests: input, output, error
+
+  (func (export "input_length") (result i64) (i64.load $meta offset=32 (i32.const 0)))
+  (func (export "input_offset") (result i64) (i64.load $meta offset=24 (i32.const 0)))
+  (func (export "output_length") (result i64) (i64.load $meta offset=8 (i32.const 0)))
+  (func (export "output_offset") (result i64) (i64.load $meta offset=0 (i32.const 0)))
+  (func (export "error_get") (result i64) (i64.load $meta offset=16 (i32.const 0)))
+
+  ;; 1 iff `length` bytes at `p`, or the one at `p` when it is 0, lie inside the span.
+  (func $inside (param $p i64) (param $length i64) (result i32)
+    (local $span i64)
+    (local.set $span (i64.load $meta offset=48 (i32.const 0)))
+    (local.set $length
+      (i64.add (local.get $length) (i64.extend_i32_u (i64.eqz (local.get $length)))))
+    (i32.and (i64.le_u (local.get $length) (local.get $span))
+             (i64.le_u (i64.sub (local.get $p) (i64.const 512))
+                       (i64.sub (local.get $span) (local.get $length)))))
+
+  (func $input (param $p i64) (param $length i64)
+    (i64.store $meta offset=24 (i32.const 0) (local.get $p))
+    (i64.store $meta offset=32 (i32.const 0) (local.get $length))
+    (i64.store $meta offset=40 (i32.const 0) (call $words (local.get $length))))
+
+  (func $words (param $bytes i64) (result i64)
+    (select (i64.sub (local.get $bytes) (i64.const 7)) (i64.const 0)
+            (i64.gt_u (local.get $bytes) (i64.const 7))))
+
+  (func (export "input_set") (param $p i64) (param $length i64)
+    (if (call $inside (local.get $p) (local.get $length))
+      (then (call $input (local.get $p) (local.get $length)))))
+
+  (func (export "output_set") (param $p i64) (param $length i64)
+    (if (call $inside (local.get $p) (local.get $length))
+      (then
+        (i64.store $meta offset=0 (i32.const 0) (local.get $p))
+        (i64.store $meta offset=8 (i32.const 0) (local.get $length)))))
+
+  (func (export "error_set") (param $p i64)
+    (if (i32.or (i64.eqz (local.get $p)) (call $inside (local.get $p) (i64.const 1)))
+      (then (i64.store $meta offset=16 (i32.const 0) (local.get $p)))))
+
+  ;; ---------------------------------------------------------------- guests: blocks
+
+  (func (export "memory_bytes") (result i64)
+    (i64.shl (i64.extend_i32_u (memory.size $data)) (i64.const 16)))
+
+  ;; The rotation moves the low five bits to the top: one compare refuses what is unaligned, below
+  ;; the first handle or past the span.
+  (func $length (export "length") (export "length_unsafe") (param $handle i64) (result i64)
+    (local $header i32)
+    (if (i64.ge_u (i64.rotr (i64.sub (local.get $handle) (i64.const 512)) (i64.const 5))
+                  (i64.shr_u (i64.load $meta offset=48 (i32.const 0)) (i64.const 5)))
+      (then (return (i64.const 0))))
+    (local.set $header (i32.wrap_i64 (i64.shr_u (local.get $handle) (i64.const 1))))
+    (if (i32.ne (i32.load $meta (local.get $header)) (i32.load $meta offset=72 (i32.const 0)))
+      (then (return (i64.const 0))))
+    (i64.load32_u $meta offset=8 (local.get $header)))
+
+  (func (export "alloc") (param $length i64) (result i64)
+    (local $need i32) (local $header i32) (local $stale i64)
+    (local.set $need (call $granules (local.get $length)))
+    (if (i32.eqz (local.get $need)) (then (return (i64.const 0))))
+    (local.set $header (call $place (local.get $need)))
+    (if (i32.eqz (local.get $header)) (then (return (i64.const 0))))
+    (local.set $stale (call $claim (local.get $header) (local.get $need) (local.get $length)))
+    (if (i64.ne (local.get $stale) (i64.const 0))
+      (then (memory.fill $data (i32.shl (local.get $header) (i32.const 1)) (i32.const 0)
+                               (i32.wrap_i64 (local.get $stale)))))
+    (i64.shl (i64.extend_i32_u (local.get $header)) (i64.const 1)))
+
+  (func (export "free") (param $handle i64)
+    (local $header i32) (local $end i32) (local $dead i32)
+    (if (i64.eqz (call $length (local.get $handle))) (then (return)))
+    (if (i64.eq (local.get $handle) (i64.load $meta offset=24 (i32.const 0)))
+      (then (call $input (local.get $handle) (i64.const 0))))
+    (local.set $header (i32.wrap_i64 (i64.shr_u (local.get $handle) (i64.const 1))))
+    (local.set $end (call $after (local.get $header)))
+    (local.set $dead (i32.add (i32.load $meta offset=72 (i32.const 0)) (i32.const 1)))
+    (i32.store $meta (local.get $header) (local.get $dead))
+    (if (i32.eq (i32.load $meta (i32.sub (local.get $header) (i32.const 16))) (local.get $dead))
+      (then
+        (local.set $header
+          (i32.sub (local.get $header)
+                   (i32.shl (i32.load $meta (i32.sub (local.get $header) (i32.const 12)))
+                            (i32.const 4))))
+        (call $unlink (local.get $header))))
+    (if (i32.eq (local.get $end) (call $top))
+      (then (call $span (local.get $header)) (return)))
+    (if (i32.eq (i32.load $meta (local.get $end)) (local.get $dead))
+      (then
+        (call $unlink (local.get $end))
+        (local.set $end (call $after (local.get $end)))))
+    (call $link (local.get $header) (local.get $end)))
+
+  (func $reset (export "reset")
+    (local $generation i32)
+    (local.set $generation (i32.add (i32.load $meta offset=72 (i32.const 0)) (i32.const 2)))
+    (if (i32.eqz (local.get $generation))
+      (then (memory.fill $meta (i32.const 256) (i32.const 0)
+        (i32.sub (i32.shl (memory.size $meta) (i32.const 16)) (i32.const 256)))))
+    (i32.store $meta offset=72 (i32.const 0) (local.get $generation))
+    (memory.fill $meta (i32.const 0) (i32.const 0) (i32.const 64))
+    (memory.fill $meta (i32.const 76) (i32.const 0) (i32.const 4))
+    (memory.fill $meta (i32.const 128) (i32.const 0) (i32.const 108)))
+
+  ;; ---------------------------------------------------------------- the host alone (never linked to guests)
+
+  ;; Start a call: forget all of the last one and make the input block, in one crossing. Gives its
+  ;; offset for the host to fill, 0 for an empty input, -1 (no input set) when there is no room.
+  (func (export "begin") (param $length i64) (result i64)
+    (local $need i32) (local $header i32) (local $p i64) (local $pad i32)
+    (call $reset)
+    (if (i64.eqz (local.get $length)) (then (return (i64.const 0))))
+    (local.set $need (call $granules (local.get $length)))
+    (if (i32.eqz (local.get $need)) (then (return (i64.const -1))))
+    (local.set $header (call $bump (local.get $need)))
+    (if (i32.eqz (local.get $header))
+      (then
+        (if (i32.eqz (call $grow (local.get $need))) (then (return (i64.const -1))))
+        (local.set $header (call $bump (local.get $need)))))
+    (drop (call $claim (local.get $header) (local.get $need) (local.get $length)))
+    (local.set $pad (i32.shl (i32.sub (call $top) (i32.const 16)) (i32.const 1)))
+    (i64.store $data offset=0 (local.get $pad) (i64.const 0))
+    (i64.store $data offset=8 (local.get $pad) (i64.const 0))
+    (i64.store $data offset=16 (local.get $pad) (i64.const 0))
+    (i64.store $data offset=24 (local.get $pad) (i64.const 0))
+    (local.set $p (i64.shl (i64.extend_i32_u (local.get $header)) (i64.const 1)))
+    (call $input (local.get $p) (local.get $length))
+    (local.get $p))
+
+  ;; ---------------------------------------------------------------- placing (headers only)
+
+  ;; Granules for `length` bytes; 0 for no bytes and for more than the largest memory could hold.
+  (func $granules (param $length i64) (result i32)
+    (if (i64.ge_u (i64.sub (local.get $length) (i64.const 1)) (i64.const 0xfffffe00))
+      (then (return (i32.const 0))))
+    (i32.wrap_i64 (i64.shr_u (i64.add (local.get $length) (i64.const 31)) (i64.const 5))))
+
+  ;; Where the header of the first block above the span would stand.
+  (func $top (result i32)
+    (i32.wrap_i64 (i64.add (i64.shr_u (i64.load $meta offset=48 (i32.const 0)) (i64.const 1))
+                           (i64.const 256))))
+
+  ;; Let the span end where `header`'s block would start.
+  (func $span (param $header i32)
+    (local $span i64)
+    (local.set $span (i64.shl (i64.extend_i32_u (i32.sub (local.get $header) (i32.const 256)))
+                              (i64.const 1)))
+    (i64.store $meta offset=48 (i32.const 0) (local.get $span))
+    (i64.store $meta offset=56 (i32.const 0) (call $words (local.get $span))))
+
+  (func $after (param $header i32) (result i32)
+    (i32.add (local.get $header) (i32.shl (i32.load $meta offset=4 (local.get $header)) (i32.const 4))))
+
+  (func $class (param $capacity i32) (result i32)
+    (i32.sub (i32.const 31) (i32.clz (local.get $capacity))))
+
+  ;; The header of a block of `need` granules that is in no list, inside the span; 0 when there is no room.
+  (func $place (param $need i32) (result i32)
+    (local $header i32) (local $class i32) (local $larger i32)
+    (local.set $class (call $class (local.get $need)))
+    (local.set $header (call $fit (local.get $class) (local.get $need) (i32.const 8)))
+    (if (local.get $header)
+      (then (call $carve (local.get $header) (local.get $need)) (return (local.get $header))))
+    (local.set $header (call $bump (local.get $need)))
+    (if (local.get $header) (then (return (local.get $header))))
+    (local.set $larger (i32.and (i32.load $meta offset=76 (i32.const 0))
+                                (i32.shl (i32.const -2) (local.get $class))))
+    (if (local.get $larger)
+      (then
+        (local.set $header (i32.load $meta offset=128
+          (i32.shl (i32.ctz (local.get $larger)) (i32.const 2))))
+        (call $carve (local.get $header) (local.get $need))
+        (return (local.get $header))))
+    (if (call $grow (local.get $need)) (then (return (call $bump (local.get $need)))))
+    (local.set $header (call $fit (local.get $class) (local.get $need) (i32.const -1)))
+    (if (local.get $header)
+      (then (call $carve (local.get $header) (local.get $need))))
+    (local.get $header))
+
+  ;; The first of at most `steps` free blocks in a bin that has `need` granules, or 0.
+  (func $fit (param $class i32) (param $need i32) (param $steps i32) (result i32)
+    (local $header i32)
+    (local.set $header (i32.load $meta offset=128 (i32.shl (local.get $class) (i32.const 2))))
+    (loop $next
+      (if (i32.eqz (local.get $header)) (then (return (i32.const 0))))
+      (if (i32.ge_u (i32.load $meta offset=4 (local.get $header)) (local.get $need))
+        (then (return (local.get $header))))
+      (local.set $header (i32.load $meta offset=12 (local.get $header)))
+      (local.set $steps (i32.sub (local.get $steps) (i32.const 1)))
+      (br_if $next (local.get $steps)))
+    (i32.const 0))
+
+  ;; Take a free block out of its bin and give what it has above `need` granules back.
+  (func $carve (param $header i32) (param $need i32)
+    (local $end i32) (local $cut i32)
+    (local.set $end (call $after (local.get $header)))
+    (local.set $cut (i32.add (local.get $header) (i32.shl (local.get $need) (i32.const 4))))
+    (call $unlink (local.get $header))
+    (if (i32.ne (local.get $cut) (local.get $end))
+      (then (call $link (local.get $cut) (local.get $end)))))
+
+  ;; The header of the `need` granules above the span, which then ends behind them; 0 when no pages are there.
+  (func $bump (param $need i32) (result i32)
+    (local $top i32) (local $room i32) (local $covered i32)
+    (local.set $top (call $top))
+    (local.set $room (i32.shl (memory.size $data) (i32.const 15)))
+    (local.set $covered (i32.shl (memory.size $meta) (i32.const 16)))
+    (if (i32.lt_u (local.get $covered) (local.get $room))
+      (then (local.set $room (local.get $covered))))
+    (if (i32.gt_u (i32.shl (local.get $need) (i32.const 4))
+                  (i32.sub (local.get $room) (local.get $top)))
+      (then (return (i32.const 0))))
+    (call $span (i32.add (local.get $top) (i32.shl (local.get $need) (i32.const 4))))
+    (local.get $top))
+
+  ;; Have pages for `need` granules above the span; 1 when they are there.
+  (func $grow (param $need i32) (result i32)
+    (local $pages i32) (local $more i32)
+    (if (i32.gt_u (i32.shl (local.get $need) (i32.const 4))
+                  (i32.sub (i32.const 0x80000000) (call $top)))
+      (then (return (i32.const 0))))
+    (local.set $pages
+      (i32.shr_u (i32.add (i32.add (call $top) (i32.shl (local.get $need) (i32.const 4)))
+                          (i32.const 0x7fff))
+                 (i32.const 15)))
+    (local.set $more (i32.sub (local.get $pages) (memory.size $data)))
+    (if (i32.gt_s (local.get $more) (i32.const 0))
+      (then (if (i32.eq (memory.grow $data (local.get $more)) (i32.const -1))
+        (then (return (i32.const 0))))))
+    (local.set $more
+      (i32.sub (i32.shr_u (i32.add (local.get $pages) (i32.const 1)) (i32.const 1))
+               (memory.size $meta)))
+    (if (i32.gt_s (local.get $more) (i32.const 0))
+      (then (return (i32.ne (memory.grow $meta (local.get $more)) (i32.const -1)))))
+    (i32.const 1))
+
+  ;; Make the block live. Gives how many of its bytes, from its start, may not be zero.
+  (func $claim (param $header i32) (param $need i32) (param $used i64) (result i64)
+    (local $start i64) (local $end i64) (local $dirty i64) (local $last i32)
+    (i64.store $meta (local.get $header)
+      (i64.or (i64.load32_u $meta offset=72 (i32.const 0))
+              (i64.shl (i64.extend_i32_u (local.get $need)) (i64.const 32))))
+    (i64.store $meta offset=8 (local.get $header) (local.get $used))
+    (local.set $start (i64.shl (i64.extend_i32_u (i32.sub (local.get $header) (i32.const 256)))
+                               (i64.const 1)))
+    (local.set $end (i64.add (local.get $start)
+                             (i64.shl (i64.extend_i32_u (local.get $need)) (i64.const 5))))
+    (local.set $dirty (i64.load $meta offset=64 (i32.const 0)))
+    (if (i64.gt_u (local.get $end) (local.get $dirty))
+      (then (i64.store $meta offset=64 (i32.const 0) (local.get $end)))
+      (else
+        ;; a free block may once have ended where this one ends: its mark must not be read again
+        (if (i32.ne (local.get $need) (i32.const 1))
+          (then
+            (local.set $last (i32.add (local.get $header)
+              (i32.shl (i32.sub (local.get $need) (i32.const 1)) (i32.const 4))))
+            (i64.store $meta (local.get $last) (i64.const 0))
+            (i64.store $meta offset=8 (local.get $last) (i64.const 0))))
+        (local.set $dirty (local.get $end))))
+    (if (i64.ge_u (local.get $start) (local.get $dirty)) (then (return (i64.const 0))))
+    (i64.sub (local.get $dirty) (local.get $start)))
+
+  ;; ---------------------------------------------------------------- bins
+
+  ;; Put the granules from `header` to `end` into their bin.
+  (func $link (param $header i32) (param $end i32)
+    (local $capacity i32) (local $class i32) (local $bin i32) (local $next i32) (local $mark i64)
+    (local.set $capacity
+      (i32.shr_u (i32.sub (local.get $end) (local.get $header)) (i32.const 4)))
+    (local.set $class (call $class (local.get $capacity)))
+    (local.set $bin (i32.shl (local.get $class) (i32.const 2)))
+    (local.set $next (i32.load $meta offset=128 (local.get $bin)))
+    (local.set $mark
+      (i64.or (i64.add (i64.load32_u $meta offset=72 (i32.const 0)) (i64.const 1))
+              (i64.shl (i64.extend_i32_u (local.get $capacity)) (i64.const 32))))
+    (i64.store $meta (i32.sub (local.get $end) (i32.const 16)) (local.get $mark))
+    (i64.store $meta (local.get $header) (local.get $mark))
+    (i32.store $meta offset=8 (local.get $header) (i32.const 0))
+    (i32.store $meta offset=12 (local.get $header) (local.get $next))
+    (if (local.get $next)
+      (then (i32.store $meta offset=8 (local.get $next) (local.get $header))))
+    (i32.store $meta offset=128 (local.get $bin) (local.get $header))
+    (i32.store $meta offset=76 (i32.const 0)
+      (i32.or (i32.load $meta offset=76 (i32.const 0))
+              (i32.shl (i32.const 1) (local.get $class)))))
+
+  (func $unlink (param $header i32)
+    (local $class i32) (local $previous i32) (local $next i32)
+    (local.set $previous (i32.load $meta offset=8 (local.get $header)))
+    (local.set $next (i32.load $meta offset=12 (local.get $header)))
+    (if (local.get $next)
+      (then (i32.store $meta offset=8 (local.get $next) (local.get $previous))))
+    (if (local.get $previous)
+      (then (i32.store $meta offset=12 (local.get $previous) (local.get $next)) (return)))
+    (local.set $class (call $class (i32.load $meta offset=4 (local.get $header))))
+    (i32.store $meta offset=128 (i32.shl (local.get $class) (i32.const 2)) (local.get $next))
+    (if (i32.eqz (local.get $next))
+      (then (i32.store $meta offset=76 (i32.const 0)
+        (i32.and (i32.load $meta offset=76 (i32.const 0))
+                 (i32.xor (i32.const -1) (i32.shl (i32.const 1) (local.get $class)))))))))
