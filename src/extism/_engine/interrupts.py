@@ -61,7 +61,7 @@ class Interruptible(Protocol):
     thread: int
 
     @property
-    def is_cancelled(self) -> bool: ...  # noqa: D102 - see `store.Store`
+    def is_cancelled(self) -> bool: ...
 
 
 class Clock:
