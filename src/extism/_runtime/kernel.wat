@@ -4,79 +4,77 @@
 ;;
 ;; Theory of operation
 ;; -------------------
-;; Two memories. `data` holds nothing but bytes that guests own; the only instructions that touch
-;; it on a guest's behalf stand in load_* and store_*. `meta` holds everything that the kernel and
-;; the host believe: the root record, the bins, one header a block. No guest instruction reaches it.
-;; A guest that scribbles hurts its own bytes; it cannot forge a length, a handle or an output range.
+;; Two memories. `data` holds nothing but bytes that guests own; the only instructions that touch it
+;; on a guest's behalf stand in load_* and store_*. `meta` holds everything that the kernel and the
+;; host believe: the root record, the bins, the headers of blocks. No guest instruction reaches it.
+;; So a guest that scribbles hurts its own bytes: it cannot forge a length, a handle or a range.
 ;;
 ;; `data` is cut into granules of 32 bytes. A block is a run of whole granules; its handle is the
-;; offset of its first byte. The header of the block at offset p stands at p / 2 in `meta`: 16 bytes
-;; for each granule, written only where a block starts and where a free block ends. The first
-;; handle is 512, so headers start at 256, right behind the root.
+;; offset of its first byte. The header of the block at offset p stands at p / 2 in `meta`: there
+;; are 16 bytes for each granule, written only where a block starts and where a free one ends. The
+;; first handle is 512, so headers start at 256, right behind the root.
 ;;
-;;          0           512                        512 + span        512 + dirty        size
-;;   data   |  never    | block | free | block ... | bytes of dead   |  untouched: zero |
-;;          |  used     |                          | blocks          |                  |
-;;          0           256                        256 + span / 2
-;;   meta   |  root     | header, one a granule ...
+;;          0        512                          512 + span       512 + dirty            size
+;;   data   | unused | block | free | block | ... | of dead blocks | never written: zeros |
+;;          0        256                          256 + span / 2                      size
+;;   meta   | root   | header of each granule ... |                                   |
 ;;
 ;;   root   offset  bytes
-;;               0      8  output_offset        } what the host reads after a call,
-;;               8      8  output_length        } with one look
-;;              16      8  error                } handle or 0; its length is in its header
-;;              24      8  input_offset
-;;              32      8  input_length
-;;              40      8  input_words          max(input_length - 7, 0)
-;;              48      8  span                 bytes handed out: loads and stores reach
-;;                                              512 <= p < 512 + span
-;;              56      8  words                max(span - 7, 0)
-;;              64      8  dirty                the largest span there ever was
-;;              72      4  generation           even; starts at 0, two more at each reset
-;;              76      4  filled               bit i is set: bin i is not empty
-;;              80     48  free for the host    (zero, never touched here)
-;;             128    108  27 bins              u32: first free block of class i, or 0
-;;             236     20  always zero          (so nothing free lies below the first block)
+;;               0      8   output_offset     the first three are what the host reads after a call
+;;               8      8   output_length
+;;              16      8   error             handle or 0; its length is in its header
+;;              24      8   input_offset
+;;              32      8   input_length
+;;              40      8   input_words       how many indices start 8 bytes of input: length - 7
+;;              48      8   span              bytes handed out: offsets 512 .. 512 + span - 1
+;;              56      8   words             how many of them start 8 bytes: span - 7, at least 0
+;;              64      8   dirty             the largest span there ever was
+;;              72      4   generation        even; starts at 0, two more at each reset
+;;              76     48   the host's        zeros, never touched here
+;;             124      4   filled            bit i is set: bin i is not empty
+;;             128    108   27 bins           each 4: first free block of class i, or 0
+;;             236     20   always zero       so nothing free lies below the first block
 ;;
-;;   header of a live block               header of a free block        its last granule's header
-;;     0  4  generation                     0  4  generation + 1          0  4  generation + 1
-;;     4  4  capacity, in granules          4  4  capacity                4  4  capacity
-;;     8  4  used, in bytes, never 0        8  4  previous in bin or 0    (the same 8 bytes when
-;;    12  4  0                             12  4  next in bin or 0         capacity is 1)
+;;   header of a live block            of a free block                   of its last granule
+;;     0  4  generation                  0  4  generation + 1              0  4  generation + 1
+;;     4  4  capacity, in granules       4  4  capacity                    4  4  capacity
+;;     8  4  used, in bytes, not 0       8  4  previous in its bin or 0    (the same 16 bytes when
+;;    12  4  0                          12  4  next in its bin or 0         capacity is 1)
 ;;
-;; All numbers are little-endian; links are addresses of headers. A `meta` of zeros is a valid empty
-;; kernel, so there is nothing to initialise.
+;; All numbers are little-endian; links are addresses of headers. A `meta` full of zeros is a valid
+;; empty kernel, so nothing has to be initialised.
 ;;
 ;; A handle is live iff it is a multiple of 32, lies inside the span, and its header holds the
-;; current generation and a used that is not 0. Reset raises the generation: that kills all headers at
-;; once, so it costs the same after one block and after a million. (When the generation wraps, all
-;; headers are cleared.)
+;; current generation and a used that is not 0. Reset raises the generation: all headers die at
+;; once, at the same cost after one block and after a million. When the generation wraps to 0, all
+;; headers are cleared.
 ;;
-;; alloc looks in four places: (1) the first 8 free blocks of its class (bin i holds capacities
-;; 2^i .. 2^(i+1)-1), (2) the bytes above the span, (3) the first block of the next larger class that
-;; has one, cut in two, (4) new pages. When those are refused it searches its class to the end
-;; before it gives up with 0. free joins a block with free neighbours at once (two free blocks never touch,
-;; and none touches the end of the span: that lowers the span instead).
+;; alloc looks in four places: (1) the first 8 free blocks of its class (bin i holds capacities of
+;; 2^i .. 2^(i+1)-1), (2) above the span, (3) the first block of the next larger class that has one,
+;; (4) new pages. When those are refused it searches its class to the end before it gives up with 0.
+;; It cuts off what it does not need. free joins a block with its free neighbours, so no two free
+;; blocks touch; one that touches the end of the span lowers the span instead.
 ;;
-;; Fresh blocks read as zero. Bytes at or above 512 + dirty were never written; bytes below it are wiped
-;; when they are handed out again. `begin` wipes only the padding: the host writes all the rest of the
-;; input before a guest runs.
+;; Fresh blocks read as zero. From 512 + dirty on nothing was ever written; what lies below is wiped
+;; when it is handed out, before the span reaches it. `begin` wipes only the padding of its block:
+;; the host writes all the rest before a guest runs.
 ;;
 ;; What can go wrong
 ;; -----------------
-;; * memory.grow is refused: alloc gives 0 and nothing has changed (if only `meta` was refused, the
-;;   new pages of `data` stay unused until it grows: room is what both memories cover).
-;; * Any argument: never a trap. Compares are unsigned and cannot wrap; sums of header addresses stay
-;;   below 2^32 because no header lies above 2^31.
-;; * A deadline, fuel or a trapping memory limiter cuts a function off in the middle: the lists may be
-;;   torn. Nothing outside these two memories is, and reset (so `begin`) mends it without reading them.
-;; * A guest frees or overwrites its input or output: it hands over what then lies there, of its own
-;;   call. No byte of an earlier call lies inside the span.
+;; * memory.grow is refused: alloc gives 0 and all blocks stand. If only `meta` was refused, the new
+;;   pages of `data` wait until it grows too: there is room where both memories reach.
+;; * Wild arguments: never a trap. Offsets are compared unsigned, by differences that cannot wrap;
+;;   no header ends above 2^31, so sums of two header addresses stay below 2^32.
+;; * A deadline, fuel or a trapping limiter cuts a function off in the middle: lists may be torn, or
+;;   a block lost. Reset (so `begin`) mends that without reading them; the host calls it first.
+;; * A guest frees its input, output or error, or sets them to pieces of blocks: the host then gets
+;;   what lies there, always bytes of this call, for the span never shows those of an earlier one.
 
 (module $kernel
   (memory $data (export "data") 16 65536)
   (memory $meta (export "meta") 8 32768)
 
-  ;; ---------------------------------------------------------------- guests: bytes
+  ;; ------------------------------------------------ guests: bytes
 
   (func (export "load_u8") (param $p i64) (result i32)
     (if (result i32) (i64.lt_u (i64.sub (local.get $p) (i64.const 512))
@@ -112,7 +110,7 @@
         (i64.add (local.get $index) (i64.load $meta offset=24 (i32.const 0))))))
       (else (i64.const 0))))
 
-  ;; ---------------------------------------------------------------- guests: input, output, error
+  ;; ------------------------------------------------ guests: input, output, error
 
   (func (export "input_length") (result i64) (i64.load $meta offset=32 (i32.const 0)))
   (func (export "input_offset") (result i64) (i64.load $meta offset=24 (i32.const 0)))
@@ -130,11 +128,13 @@
              (i64.le_u (i64.sub (local.get $p) (i64.const 512))
                        (i64.sub (local.get $span) (local.get $length)))))
 
+  ;; Record the input, unchecked.
   (func $input (param $p i64) (param $length i64)
     (i64.store $meta offset=24 (i32.const 0) (local.get $p))
     (i64.store $meta offset=32 (i32.const 0) (local.get $length))
     (i64.store $meta offset=40 (i32.const 0) (call $words (local.get $length))))
 
+  ;; How many offsets start eight of `bytes` bytes.
   (func $words (param $bytes i64) (result i64)
     (select (i64.sub (local.get $bytes) (i64.const 7)) (i64.const 0)
             (i64.gt_u (local.get $bytes) (i64.const 7))))
@@ -153,7 +153,7 @@
     (if (i32.or (i64.eqz (local.get $p)) (call $inside (local.get $p) (i64.const 1)))
       (then (i64.store $meta offset=16 (i32.const 0) (local.get $p)))))
 
-  ;; ---------------------------------------------------------------- guests: blocks
+  ;; ------------------------------------------------ guests: blocks
 
   (func (export "memory_bytes") (result i64)
     (i64.shl (i64.extend_i32_u (memory.size $data)) (i64.const 16)))
@@ -171,16 +171,13 @@
     (i64.load32_u $meta offset=8 (local.get $header)))
 
   (func (export "alloc") (param $length i64) (result i64)
-    (local $need i32) (local $header i32) (local $stale i64)
+    (local $need i32) (local $header i32)
     (local.set $need (call $granules (local.get $length)))
     (if (i32.eqz (local.get $need)) (then (return (i64.const 0))))
     (local.set $header (call $place (local.get $need)))
     (if (i32.eqz (local.get $header)) (then (return (i64.const 0))))
-    (local.set $stale (call $claim (local.get $header) (local.get $need) (local.get $length)))
-    (if (i64.ne (local.get $stale) (i64.const 0))
-      (then (memory.fill $data (i32.shl (local.get $header) (i32.const 1)) (i32.const 0)
-                               (i32.wrap_i64 (local.get $stale)))))
-    (i64.shl (i64.extend_i32_u (local.get $header)) (i64.const 1)))
+    (call $wipe (local.get $header) (local.get $need))
+    (call $claim (local.get $header) (local.get $need) (local.get $length)))
 
   (func (export "free") (param $handle i64)
     (local $header i32) (local $end i32) (local $dead i32)
@@ -214,35 +211,28 @@
         (i32.sub (i32.shl (memory.size $meta) (i32.const 16)) (i32.const 256)))))
     (i32.store $meta offset=72 (i32.const 0) (local.get $generation))
     (memory.fill $meta (i32.const 0) (i32.const 0) (i32.const 64))
-    (memory.fill $meta (i32.const 76) (i32.const 0) (i32.const 4))
-    (memory.fill $meta (i32.const 128) (i32.const 0) (i32.const 108)))
+    (memory.fill $meta (i32.const 124) (i32.const 0) (i32.const 112)))
 
-  ;; ---------------------------------------------------------------- the host alone (never linked to guests)
+  ;; ------------------------------------------------ the host alone; no guest gets it
 
-  ;; Start a call: forget all of the last one and make the input block, in one crossing. Gives its
-  ;; offset for the host to fill, 0 for an empty input, -1 (no input set) when there is no room.
+  ;; Start a call: forget the last one and make the input block, in one crossing. Gives its offset
+  ;; for the host to fill; 0 for an empty input; -1, with no input set, when there is no room.
   (func (export "begin") (param $length i64) (result i64)
-    (local $need i32) (local $header i32) (local $p i64) (local $pad i32)
+    (local $need i32) (local $header i32) (local $last i32) (local $handle i64)
     (call $reset)
     (if (i64.eqz (local.get $length)) (then (return (i64.const 0))))
     (local.set $need (call $granules (local.get $length)))
     (if (i32.eqz (local.get $need)) (then (return (i64.const -1))))
-    (local.set $header (call $bump (local.get $need)))
-    (if (i32.eqz (local.get $header))
-      (then
-        (if (i32.eqz (call $grow (local.get $need))) (then (return (i64.const -1))))
-        (local.set $header (call $bump (local.get $need)))))
-    (drop (call $claim (local.get $header) (local.get $need) (local.get $length)))
-    (local.set $pad (i32.shl (i32.sub (call $top) (i32.const 16)) (i32.const 1)))
-    (i64.store $data offset=0 (local.get $pad) (i64.const 0))
-    (i64.store $data offset=8 (local.get $pad) (i64.const 0))
-    (i64.store $data offset=16 (local.get $pad) (i64.const 0))
-    (i64.store $data offset=24 (local.get $pad) (i64.const 0))
-    (local.set $p (i64.shl (i64.extend_i32_u (local.get $header)) (i64.const 1)))
-    (call $input (local.get $p) (local.get $length))
-    (local.get $p))
+    (local.set $header (call $place (local.get $need)))
+    (if (i32.eqz (local.get $header)) (then (return (i64.const -1))))
+    (local.set $last
+      (i32.shl (call $last (local.get $header) (local.get $need)) (i32.const 1)))
+    (memory.fill $data (local.get $last) (i32.const 0) (i32.const 32))
+    (local.set $handle (call $claim (local.get $header) (local.get $need) (local.get $length)))
+    (call $input (local.get $handle) (local.get $length))
+    (local.get $handle))
 
-  ;; ---------------------------------------------------------------- placing (headers only)
+  ;; ------------------------------------------------ placing (headers only)
 
   ;; Granules for `length` bytes; 0 for no bytes and for more than the largest memory could hold.
   (func $granules (param $length i64) (result i32)
@@ -255,39 +245,48 @@
     (i32.wrap_i64 (i64.add (i64.shr_u (i64.load $meta offset=48 (i32.const 0)) (i64.const 1))
                            (i64.const 256))))
 
-  ;; Let the span end where `header`'s block would start.
+  ;; The distance of a block from the first one, in bytes.
+  (func $offset (param $header i32) (result i64)
+    (i64.shl (i64.extend_i32_u (i32.sub (local.get $header) (i32.const 256))) (i64.const 1)))
+
+  ;; Let the span end where the block of `header` would start.
   (func $span (param $header i32)
     (local $span i64)
-    (local.set $span (i64.shl (i64.extend_i32_u (i32.sub (local.get $header) (i32.const 256)))
-                              (i64.const 1)))
+    (local.set $span (call $offset (local.get $header)))
+    (if (i64.gt_u (local.get $span) (i64.load $meta offset=64 (i32.const 0)))
+      (then (i64.store $meta offset=64 (i32.const 0) (local.get $span))))
     (i64.store $meta offset=48 (i32.const 0) (local.get $span))
     (i64.store $meta offset=56 (i32.const 0) (call $words (local.get $span))))
 
+  ;; The header of the block behind this one.
   (func $after (param $header i32) (result i32)
-    (i32.add (local.get $header) (i32.shl (i32.load $meta offset=4 (local.get $header)) (i32.const 4))))
+    (i32.add (local.get $header)
+             (i32.shl (i32.load $meta offset=4 (local.get $header)) (i32.const 4))))
 
+  ;; The header of a block's last granule.
+  (func $last (param $header i32) (param $need i32) (result i32)
+    (i32.add (local.get $header)
+             (i32.shl (i32.sub (local.get $need) (i32.const 1)) (i32.const 4))))
+
+  ;; The bin that a capacity belongs to.
   (func $class (param $capacity i32) (result i32)
     (i32.sub (i32.const 31) (i32.clz (local.get $capacity))))
 
-  ;; The header of a block of `need` granules that is in no list, inside the span; 0 when there is no room.
+  ;; The header of `need` granules that are in no bin: inside the span, or right above it where
+  ;; both memories reach. 0 when there is no room.
   (func $place (param $need i32) (result i32)
-    (local $header i32) (local $class i32) (local $larger i32)
+    (local $header i32) (local $class i32)
     (local.set $class (call $class (local.get $need)))
     (local.set $header (call $fit (local.get $class) (local.get $need) (i32.const 8)))
-    (if (local.get $header)
-      (then (call $carve (local.get $header) (local.get $need)) (return (local.get $header))))
-    (local.set $header (call $bump (local.get $need)))
-    (if (local.get $header) (then (return (local.get $header))))
-    (local.set $larger (i32.and (i32.load $meta offset=76 (i32.const 0))
-                                (i32.shl (i32.const -2) (local.get $class))))
-    (if (local.get $larger)
+    (if (i32.eqz (local.get $header))
       (then
-        (local.set $header (i32.load $meta offset=128
-          (i32.shl (i32.ctz (local.get $larger)) (i32.const 2))))
-        (call $carve (local.get $header) (local.get $need))
-        (return (local.get $header))))
-    (if (call $grow (local.get $need)) (then (return (call $bump (local.get $need)))))
-    (local.set $header (call $fit (local.get $class) (local.get $need) (i32.const -1)))
+        (local.set $header (call $above (local.get $need)))
+        (if (local.get $header) (then (return (local.get $header))))
+        (local.set $header (call $larger (local.get $class)))))
+    (if (i32.eqz (local.get $header))
+      (then
+        (if (call $grow (local.get $need)) (then (return (call $above (local.get $need)))))
+        (local.set $header (call $fit (local.get $class) (local.get $need) (i32.const -1)))))
     (if (local.get $header)
       (then (call $carve (local.get $header) (local.get $need))))
     (local.get $header))
@@ -305,6 +304,14 @@
       (br_if $next (local.get $steps)))
     (i32.const 0))
 
+  ;; The first free block of the next class above `class` that has one, or 0.
+  (func $larger (param $class i32) (result i32)
+    (local $filled i32)
+    (local.set $filled (i32.and (i32.load $meta offset=124 (i32.const 0))
+                                (i32.shl (i32.const -2) (local.get $class))))
+    (if (i32.eqz (local.get $filled)) (then (return (i32.const 0))))
+    (i32.load $meta offset=128 (i32.shl (i32.ctz (local.get $filled)) (i32.const 2))))
+
   ;; Take a free block out of its bin and give what it has above `need` granules back.
   (func $carve (param $header i32) (param $need i32)
     (local $end i32) (local $cut i32)
@@ -314,19 +321,17 @@
     (if (i32.ne (local.get $cut) (local.get $end))
       (then (call $link (local.get $cut) (local.get $end)))))
 
-  ;; The header of the `need` granules above the span, which then ends behind them; 0 when no pages are there.
-  (func $bump (param $need i32) (result i32)
+  ;; The header of the `need` granules above the span, or 0 when the pages are not there.
+  (func $above (param $need i32) (result i32)
     (local $top i32) (local $room i32) (local $covered i32)
     (local.set $top (call $top))
     (local.set $room (i32.shl (memory.size $data) (i32.const 15)))
     (local.set $covered (i32.shl (memory.size $meta) (i32.const 16)))
     (if (i32.lt_u (local.get $covered) (local.get $room))
       (then (local.set $room (local.get $covered))))
-    (if (i32.gt_u (i32.shl (local.get $need) (i32.const 4))
-                  (i32.sub (local.get $room) (local.get $top)))
-      (then (return (i32.const 0))))
-    (call $span (i32.add (local.get $top) (i32.shl (local.get $need) (i32.const 4))))
-    (local.get $top))
+    (select (local.get $top) (i32.const 0)
+      (i32.le_u (i32.shl (local.get $need) (i32.const 4))
+                (i32.sub (local.get $room) (local.get $top)))))
 
   ;; Have pages for `need` granules above the span; 1 when they are there.
   (func $grow (param $need i32) (result i32)
@@ -349,33 +354,37 @@
       (then (return (i32.ne (memory.grow $meta (local.get $more)) (i32.const -1)))))
     (i32.const 1))
 
-  ;; Make the block live. Gives how many of its bytes, from its start, may not be zero.
-  (func $claim (param $header i32) (param $need i32) (param $used i64) (result i64)
-    (local $start i64) (local $end i64) (local $dirty i64) (local $last i32)
-    (i64.store $meta (local.get $header)
-      (i64.or (i64.load32_u $meta offset=72 (i32.const 0))
-              (i64.shl (i64.extend_i32_u (local.get $need)) (i64.const 32))))
-    (i64.store $meta offset=8 (local.get $header) (local.get $used))
-    (local.set $start (i64.shl (i64.extend_i32_u (i32.sub (local.get $header) (i32.const 256)))
-                               (i64.const 1)))
-    (local.set $end (i64.add (local.get $start)
-                             (i64.shl (i64.extend_i32_u (local.get $need)) (i64.const 5))))
-    (local.set $dirty (i64.load $meta offset=64 (i32.const 0)))
-    (if (i64.gt_u (local.get $end) (local.get $dirty))
-      (then (i64.store $meta offset=64 (i32.const 0) (local.get $end)))
-      (else
-        ;; a free block may once have ended where this one ends: its mark must not be read again
-        (if (i32.ne (local.get $need) (i32.const 1))
-          (then
-            (local.set $last (i32.add (local.get $header)
-              (i32.shl (i32.sub (local.get $need) (i32.const 1)) (i32.const 4))))
-            (i64.store $meta (local.get $last) (i64.const 0))
-            (i64.store $meta offset=8 (local.get $last) (i64.const 0))))
-        (local.set $dirty (local.get $end))))
-    (if (i64.ge_u (local.get $start) (local.get $dirty)) (then (return (i64.const 0))))
-    (i64.sub (local.get $dirty) (local.get $start)))
+  ;; Zero the bytes of a block that is about to be handed out, as far as any were ever written.
+  (func $wipe (param $header i32) (param $need i32)
+    (local $start i64) (local $stale i64) (local $bytes i64)
+    (local.set $start (call $offset (local.get $header)))
+    (local.set $bytes (i64.shl (i64.extend_i32_u (local.get $need)) (i64.const 5)))
+    (local.set $stale (i64.sub (i64.load $meta offset=64 (i32.const 0)) (local.get $start)))
+    (if (i64.lt_s (local.get $stale) (local.get $bytes))
+      (then (local.set $bytes (local.get $stale))))
+    (if (i64.gt_s (local.get $bytes) (i64.const 0))
+      (then (memory.fill $data (i32.shl (local.get $header) (i32.const 1)) (i32.const 0)
+                               (i32.wrap_i64 (local.get $bytes))))))
 
-  ;; ---------------------------------------------------------------- bins
+  ;; Make the block live, and the span reach it. Gives its handle.
+  (func $claim (param $header i32) (param $need i32) (param $used i64) (result i64)
+    (local $last i32) (local $end i32)
+    ;; A free block may once have ended where this one ends: its mark must not be found again.
+    (local.set $last (call $last (local.get $header) (local.get $need)))
+    (i64.store $meta (local.get $last) (i64.const 0))
+    (i64.store $meta offset=8 (local.get $last) (i64.const 0))
+    (i64.store $meta (local.get $header) (call $mark (local.get $need) (i64.const 0)))
+    (i64.store $meta offset=8 (local.get $header) (local.get $used))
+    (local.set $end (i32.add (local.get $last) (i32.const 16)))
+    (if (i32.gt_u (local.get $end) (call $top)) (then (call $span (local.get $end))))
+    (i64.shl (i64.extend_i32_u (local.get $header)) (i64.const 1)))
+
+  ;; The first 8 bytes of a header.
+  (func $mark (param $capacity i32) (param $free i64) (result i64)
+    (i64.or (i64.add (i64.load32_u $meta offset=72 (i32.const 0)) (local.get $free))
+            (i64.shl (i64.extend_i32_u (local.get $capacity)) (i64.const 32))))
+
+  ;; ------------------------------------------------ bins
 
   ;; Put the granules from `header` to `end` into their bin.
   (func $link (param $header i32) (param $end i32)
@@ -385,9 +394,7 @@
     (local.set $class (call $class (local.get $capacity)))
     (local.set $bin (i32.shl (local.get $class) (i32.const 2)))
     (local.set $next (i32.load $meta offset=128 (local.get $bin)))
-    (local.set $mark
-      (i64.or (i64.add (i64.load32_u $meta offset=72 (i32.const 0)) (i64.const 1))
-              (i64.shl (i64.extend_i32_u (local.get $capacity)) (i64.const 32))))
+    (local.set $mark (call $mark (local.get $capacity) (i64.const 1)))
     (i64.store $meta (i32.sub (local.get $end) (i32.const 16)) (local.get $mark))
     (i64.store $meta (local.get $header) (local.get $mark))
     (i32.store $meta offset=8 (local.get $header) (i32.const 0))
@@ -395,10 +402,11 @@
     (if (local.get $next)
       (then (i32.store $meta offset=8 (local.get $next) (local.get $header))))
     (i32.store $meta offset=128 (local.get $bin) (local.get $header))
-    (i32.store $meta offset=76 (i32.const 0)
-      (i32.or (i32.load $meta offset=76 (i32.const 0))
+    (i32.store $meta offset=124 (i32.const 0)
+      (i32.or (i32.load $meta offset=124 (i32.const 0))
               (i32.shl (i32.const 1) (local.get $class)))))
 
+  ;; Take a free block out of its bin.
   (func $unlink (param $header i32)
     (local $class i32) (local $previous i32) (local $next i32)
     (local.set $previous (i32.load $meta offset=8 (local.get $header)))
@@ -410,6 +418,6 @@
     (local.set $class (call $class (i32.load $meta offset=4 (local.get $header))))
     (i32.store $meta offset=128 (i32.shl (local.get $class) (i32.const 2)) (local.get $next))
     (if (i32.eqz (local.get $next))
-      (then (i32.store $meta offset=76 (i32.const 0)
-        (i32.and (i32.load $meta offset=76 (i32.const 0))
+      (then (i32.store $meta offset=124 (i32.const 0)
+        (i32.and (i32.load $meta offset=124 (i32.const 0))
                  (i32.xor (i32.const -1) (i32.shl (i32.const 1) (local.get $class)))))))))
