@@ -1,0 +1,52 @@
+"""The configuration that a guest reads: texts by key, set by the host, never by the guest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from extism.secret import Secret, reveal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Config"]
+
+
+class Config:
+    """Texts by key, plain or secret; a value is revealed only to `get`."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, str | Secret] | None = None) -> None:
+        self._values = dict(values or {})
+
+    def __repr__(self) -> str:
+        return f"<Config {sorted(self._values)}>"
+
+    def get(self, key: str) -> str | None:
+        """Return the text under `key`, `None` where there is none."""
+        value = self._values.get(key)
+        return None if value is None else reveal(value)
+
+    def updated(self, changes: Mapping[Any, Any]) -> Config:
+        """
+        Return a copy with `changes` merged in; `None` takes a key away.
+
+        Raises:
+            TypeError: A key is no str, or a value is neither str, `Secret` nor `None`. The text names the
+                key and never shows the value.
+        """
+        merged = dict(self._values)
+        for key, value in changes.items():
+            if not isinstance(key, str):
+                raise TypeError(f"config: a key is a {type(key).__name__}; keys are str")
+            if value is None:
+                merged.pop(key, None)
+            elif isinstance(value, str | Secret):
+                merged[key] = value
+            else:
+                found = type(value).__name__
+                raise TypeError(
+                    f"config[{key!r}] is a {found}; allowed: str, extism.Secret or None"
+                )
+        return Config(merged)
