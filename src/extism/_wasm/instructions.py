@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "END",
+    "HAS_MEMORY",
     "OPCODES",
     "SPACE_BY_IMMEDIATE",
     "Opcode",
     "Space",
     "plain_run",
+    "read_clause",
     "read_expression",
     "read_opcode",
     "skip_block_type",
@@ -232,12 +234,12 @@ def skip_block_type(cursor: Cursor) -> None:
 
 
 def _skip_memarg(cursor: Cursor) -> None:
-    if cursor.u32() & _HAS_MEMORY:
+    if cursor.u32() & HAS_MEMORY:
         cursor.u32()
     cursor.u64()
 
 
-_HAS_MEMORY: Final = 0x40
+HAS_MEMORY: Final = 0x40
 """In the alignment of a load or store: the index of its memory follows (else it is memory 0)."""
 
 
@@ -251,21 +253,26 @@ def _skip_valtypes(cursor: Cursor) -> None:
         read_valtype(cursor)
 
 
-def _skip_catches(cursor: Cursor) -> None:
-    for _ in range(cursor.count(2)):
-        kind = cursor.byte()
-        if kind > 3:
-            raise cursor.fail(f"{kind:#04x} is no catch clause", cursor.offset - 1)
-        for _ in range(2 if kind < 2 else 1):
-            cursor.u32()
+def read_clause(cursor: Cursor, kind: str) -> tuple[int, tuple[str, ...]]:
+    """Read the first byte of a clause of `try_table` or `resume` and return it with what follows."""
+    byte = cursor.byte()
+    clauses = _CLAUSES[kind]
+    if byte >= len(clauses):
+        raise cursor.fail(f"{byte:#04x} starts no clause of {kind}", cursor.offset - 1)
+    return byte, clauses[byte]
 
 
-def _skip_handlers(cursor: Cursor) -> None:
+_CLAUSES: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    # catch, catch_ref, catch_all, catch_all_ref
+    "catches": (("tag", "label"), ("tag", "label"), ("label",), ("label",)),
+    # on tag label, on tag switch
+    "handlers": (("tag", "label"), ("tag",)),
+}
+
+
+def _skip_clauses(cursor: Cursor, kind: str) -> None:
     for _ in range(cursor.count(2)):
-        kind = cursor.byte()
-        if kind > 1:
-            raise cursor.fail(f"{kind:#04x} is no resumption handler", cursor.offset - 1)
-        for _ in range(1 if kind else 2):
+        for _number in read_clause(cursor, kind)[1]:
             cursor.u32()
 
 
@@ -289,8 +296,8 @@ _SKIP: Final[Mapping[str, Callable[[Cursor], object]]] = {
     "memarg": _skip_memarg,
     "labels": _skip_labels,
     "valtypes": _skip_valtypes,
-    "catches": _skip_catches,
-    "handlers": _skip_handlers,
+    "catches": lambda cursor: _skip_clauses(cursor, "catches"),
+    "handlers": lambda cursor: _skip_clauses(cursor, "handlers"),
 }
 
 _U32 = rb"[\x80-\xff]{0,4}[\x00-\x7f]"

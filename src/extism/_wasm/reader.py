@@ -54,7 +54,19 @@ if TYPE_CHECKING:
 
     Item = TypeVar("Item")
 
-__all__ = ["HEADER", "KINDS", "SECTION_ORDER", "Module", "read"]
+__all__ = [
+    "HEADER",
+    "KINDS",
+    "SECTION_ORDER",
+    "TABLE_WITH_INIT",
+    "Module",
+    "read",
+    "read_data",
+    "read_element",
+    "read_export",
+    "read_global",
+    "read_table",
+]
 
 HEADER: Final = b"\0asm\x01\0\0\0"
 COMPONENT: Final = b"\0asm\x0d\0\x01\0"
@@ -80,7 +92,8 @@ SECTION_ORDER: Final = (
 
 _RANK: Final = {id_: rank for rank, id_ in enumerate(SECTION_ORDER)}
 _LAST_SECTION: Final = max(SectionId)
-_TABLE_WITH_INIT: Final = 0x40
+TABLE_WITH_INIT: Final = b"\x40\x00"
+"""What a table begins with whose initial value is not null."""
 
 
 def read(data: bytes | bytearray | memoryview) -> Module:
@@ -176,7 +189,7 @@ class Module:
     @cached_property
     def tables(self) -> tuple[TableType, ...]:
         """The table index space: imported, then own."""
-        own = self._items(SectionId.TABLE, _table, smallest=3)
+        own = self._items(SectionId.TABLE, lambda cursor: read_table(cursor)[0], smallest=3)
         return (*self._imported(TableType), *own)
 
     @cached_property
@@ -194,11 +207,7 @@ class Module:
     @cached_property
     def own_globals(self) -> tuple[Global, ...]:
         """The globals that the module defines, with their initial values."""
-        return self._items(
-            SectionId.GLOBAL,
-            lambda cursor: Global(read_globaltype(cursor), read_expression(cursor)),
-            smallest=3,
-        )
+        return self._items(SectionId.GLOBAL, read_global, smallest=3)
 
     @cached_property
     def globals(self) -> tuple[GlobalType, ...]:
@@ -208,7 +217,7 @@ class Module:
     @cached_property
     def exports(self) -> tuple[Export, ...]:
         """All exports, in the order of the file."""
-        return self._items(SectionId.EXPORT, _export, smallest=3)
+        return self._items(SectionId.EXPORT, read_export, smallest=3)
 
     @cached_property
     def start(self) -> int | None:
@@ -224,7 +233,7 @@ class Module:
     @cached_property
     def elements(self) -> tuple[ElementSegment, ...]:
         """All element segments."""
-        return self._items(SectionId.ELEMENT, _element, smallest=2)
+        return self._items(SectionId.ELEMENT, read_element, smallest=2)
 
     @cached_property
     def data_count(self) -> int | None:
@@ -235,7 +244,7 @@ class Module:
     @cached_property
     def data_segments(self) -> tuple[DataSegment, ...]:
         """All data segments; their bytes are not copied."""
-        return self._items(SectionId.DATA, _data, smallest=2)
+        return self._items(SectionId.DATA, read_data, smallest=2)
 
     def imported_count(self, kind: Kind) -> int:
         """Return how many entries of that index space are imported."""
@@ -342,26 +351,34 @@ def _kind(cursor: Cursor) -> Kind:
     return KINDS[byte]
 
 
-def _table(cursor: Cursor) -> TableType:
-    """Read a table; one of non-nullable references begins with 40 00 and ends with an expression."""
-    if cursor.peek() != _TABLE_WITH_INIT:
-        return read_tabletype(cursor)
-    cursor.byte()
-    if cursor.byte():
+def read_table(cursor: Cursor) -> tuple[TableType, bytes]:
+    """
+    Read a table and return its type and initial value, `b""` if it has none.
+
+    Layout:
+        The type alone, or 40 00, the type, and a constant expression that fills the table.
+    """
+    if cursor.peek() != TABLE_WITH_INIT[0]:
+        return read_tabletype(cursor), b""
+    if cursor.take(2) != TABLE_WITH_INIT:
         raise cursor.fail("a table of an unknown form", cursor.offset - 1)
-    table = read_tabletype(cursor)
-    read_expression(cursor)
-    return table
+    return read_tabletype(cursor), read_expression(cursor)
 
 
-def _export(cursor: Cursor) -> Export:
+def read_global(cursor: Cursor) -> Global:
+    """Read a global of the module's own."""
+    return Global(read_globaltype(cursor), read_expression(cursor))
+
+
+def read_export(cursor: Cursor) -> Export:
+    """Read an export."""
     return Export(cursor.name(), _kind(cursor), cursor.u32())
 
 
 _ELEMENT_KINDS: Final = {0: "funcref"}
 
 
-def _element(cursor: Cursor) -> ElementSegment:
+def read_element(cursor: Cursor) -> ElementSegment:
     """
     Read an element segment.
 
@@ -393,7 +410,7 @@ def _element_kind(cursor: Cursor) -> str:
     return _ELEMENT_KINDS[byte]
 
 
-def _data(cursor: Cursor) -> DataSegment:
+def read_data(cursor: Cursor) -> DataSegment:
     """Read a data segment: flags 0 active in memory 0, 1 passive, 2 active with a memory index."""
     flags = cursor.u32()
     if flags > 2:

@@ -1,0 +1,149 @@
+"""
+The few instructions that this package and its callers write, as bytes.
+
+Concatenate them to the body of a function (`Builder.add_function` closes it with `end`) or, with
+`END`, to a constant expression. Reading and walking code is in `instructions.py`.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from extism._wasm.leb128 import write_signed, write_unsigned
+from extism.errors import WasmError
+
+if TYPE_CHECKING:
+    from extism._wasm.model import ValType
+
+__all__ = [
+    "DROP",
+    "END",
+    "F32_DEMOTE_F64",
+    "F32_REINTERPRET_I32",
+    "F64_PROMOTE_F32",
+    "F64_REINTERPRET_I64",
+    "I32_REINTERPRET_F32",
+    "I32_WRAP_I64",
+    "I64_EXTEND_I32_S",
+    "I64_EXTEND_I32_U",
+    "I64_REINTERPRET_F64",
+    "Value",
+    "call",
+    "const",
+    "data_drop",
+    "global_get",
+    "global_set",
+    "local_get",
+    "local_set",
+    "memory_grow",
+    "memory_init",
+    "ref_func",
+    "ref_null",
+]
+
+Value: TypeAlias = int | float | bytes
+"""A number, signed or unsigned; or the exact bytes of it in memory, for a v128 or a chosen NaN."""
+
+END: Final = b"\x0b"
+DROP: Final = b"\x1a"
+I32_WRAP_I64: Final = b"\xa7"
+I64_EXTEND_I32_S: Final = b"\xac"
+I64_EXTEND_I32_U: Final = b"\xad"
+F32_DEMOTE_F64: Final = b"\xb6"
+F64_PROMOTE_F32: Final = b"\xbb"
+I32_REINTERPRET_F32: Final = b"\xbc"
+I64_REINTERPRET_F64: Final = b"\xbd"
+F32_REINTERPRET_I32: Final = b"\xbe"
+F64_REINTERPRET_I64: Final = b"\xbf"
+
+_BITS: Final = {"i32": 32, "i64": 64}
+_INTEGER: Final = {"i32": b"\x41", "i64": b"\x42"}
+_EXACT: Final = {
+    "f32": (b"\x43", "<f", 4),
+    "f64": (b"\x44", "<d", 8),
+    "v128": (b"\xfd\x0c", "", 16),
+}
+
+
+def const(type_: ValType, value: Value) -> bytes:
+    """
+    Return the instruction that gives `value`.
+
+    Raises:
+        WasmError: The value does not fit the type, or the type is no number or vector.
+    """
+    if type_ in _INTEGER:
+        return _INTEGER[type_] + write_signed(_wrapped(type_, value))
+    if type_ not in _EXACT:
+        raise WasmError(f"there is no constant of type {type_}")
+    opcode, layout, length = _EXACT[type_]
+    if isinstance(value, bytes):
+        if len(value) != length:
+            raise WasmError(f"{type_} has {length} bytes, not {len(value)}")
+        return opcode + value
+    if not layout:
+        raise WasmError(f"{type_} is given as {length} bytes, not as {value!r}")
+    try:
+        return opcode + struct.pack(layout, value)
+    except OverflowError:
+        raise WasmError(f"{value!r} does not fit {type_}") from None
+
+
+def _wrapped(type_: ValType, value: Value) -> int:
+    bits = _BITS[type_]
+    if isinstance(value, bytes) and len(value) * 8 == bits:
+        return int.from_bytes(value, "little", signed=True)
+    if not isinstance(value, int) or not -(1 << bits - 1) <= value < 1 << bits:
+        raise WasmError(f"{value!r} does not fit {type_}")
+    return value - (1 << bits) if value >> bits - 1 > 0 else value
+
+
+def call(function: int) -> bytes:
+    """Return `call function`."""
+    return b"\x10" + write_unsigned(function)
+
+
+def local_get(local: int) -> bytes:
+    """Return `local.get local`."""
+    return b"\x20" + write_unsigned(local)
+
+
+def local_set(local: int) -> bytes:
+    """Return `local.set local`."""
+    return b"\x21" + write_unsigned(local)
+
+
+def global_get(index: int) -> bytes:
+    """Return `global.get index`."""
+    return b"\x23" + write_unsigned(index)
+
+
+def global_set(index: int) -> bytes:
+    """Return `global.set index`."""
+    return b"\x24" + write_unsigned(index)
+
+
+def memory_grow(memory: int = 0) -> bytes:
+    """Return `memory.grow memory`: takes pages, gives the old size or -1."""
+    return b"\x40" + write_unsigned(memory)
+
+
+def memory_init(segment: int, memory: int = 0) -> bytes:
+    """Return `memory.init memory segment`: takes destination, offset in the segment, length."""
+    return b"\xfc\x08" + write_unsigned(segment) + write_unsigned(memory)
+
+
+def data_drop(segment: int) -> bytes:
+    """Return `data.drop segment`."""
+    return b"\xfc\x09" + write_unsigned(segment)
+
+
+def ref_func(function: int) -> bytes:
+    """Return `ref.func function`."""
+    return b"\xd2" + write_unsigned(function)
+
+
+def ref_null(heap: bytes = b"\x70") -> bytes:
+    """Return `ref.null heap`, of functions unless said otherwise."""
+    return b"\xd0" + heap
