@@ -1,0 +1,138 @@
+"""
+What a plug-in offers and needs: the functions that the host can call, and those that it must give.
+
+Put together from what `analyze.py` read in each file, and compared with what the interpreter saw when the
+files ran: both must say the same, for the exports are named by the one and numbered by the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from extism.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["RESERVED", "Export", "HostFunction", "Interface", "check_registered", "combine"]
+
+RESERVED: Final = {
+    "memory": "the module's memory is exported under that name",
+    "__indirect_function_table": "the module's table is exported under that name",
+    "_start": "hosts run it as a program",
+    "_initialize": "hosts call it when the plug-in starts",
+    "__wasm_call_ctors": "hosts call it when the plug-in starts",
+    "hs_init": "hosts call it when the plug-in starts",
+}
+"""Names that no plug-in function may have, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A function that the host can call, or would be able to if it stood at the top level."""
+
+    name: str
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostFunction:
+    """A function that the host must give: a declaration with `import_fn`. Every value is an i64."""
+
+    module: str
+    name: str
+    param_count: int
+    has_result: bool
+    path: str
+    line: int
+
+    @property
+    def type(self) -> str:
+        """Its type in the text format, for messages."""
+        params = " (param" + " i64" * self.param_count + ")" if self.param_count else ""
+        return f"(func{params}{' (result i64)' if self.has_result else ''})"
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """
+    The two sides of a plug-in.
+
+    Attributes:
+        exports: By file and line; the interpreter may number them otherwise.
+        imports: One for each name, in the order of their slots in the table.
+    """
+
+    exports: tuple[Export, ...]
+    imports: tuple[HostFunction, ...]
+
+
+def combine(exports: Iterable[Export], imports: Iterable[HostFunction]) -> Interface:
+    """
+    Return the interface of a plug-in that is made of these.
+
+    Raises:
+        BuildError: There is nothing to call, a name is exported twice, or a host function has two types.
+    """
+    by_name: dict[str, Export] = {}
+    for row in exports:
+        first = by_name.setdefault(row.name, row)
+        if first is not row:
+            raise _fault(row, f"{row.name} is exported already, at {first.path}:{first.line}")
+    if not by_name:
+        raise BuildError(
+            "No exports found, use the @extism.plugin_fn decorator to specify exported functions"
+        )
+    return Interface(tuple(by_name.values()), _one_each(imports))
+
+
+def _one_each(imports: Iterable[HostFunction]) -> tuple[HostFunction, ...]:
+    by_name: dict[tuple[str, str], HostFunction] = {}
+    for row in imports:
+        first = by_name.setdefault((row.module, row.name), row)
+        if first.type != row.type:
+            raise _fault(
+                row,
+                f"{row.module}/{row.name} is declared as {row.type} here and as {first.type} at "
+                f"{first.path}:{first.line}; a host function has one type",
+            )
+    return tuple(by_name.values())
+
+
+def check_registered(interface: Interface, hidden: Iterable[Export], names: Sequence[str]) -> None:
+    """
+    Check that the functions which registered themselves are those that the source promises.
+
+    Args:
+        interface: What the source says.
+        hidden: Functions with the decorator below the top level, to tell the author the line.
+        names: What the interpreter saw.
+
+    Raises:
+        BuildError: A name is missing, or there is one too many.
+    """
+    by_name = {row.name: row for row in hidden}
+    for name in names:
+        if name not in {row.name for row in interface.exports}:
+            raise _unexpected(name, by_name.get(name))
+    for row in interface.exports:
+        if row.name not in names:
+            raise _fault(
+                row,
+                f"{row.name} is marked with plugin_fn, but was not exported when the plug-in was loaded",
+                hint="import its module at the top of the plug-in's file; a decorator between plugin_fn "
+                "and the function has to keep its name (functools.wraps)",
+            )
+
+
+def _unexpected(name: str, row: Export | None) -> BuildError:
+    rule = "only functions at the top level of a module, marked with @extism.plugin_fn, can be exported"
+    if row is None:
+        return BuildError(f"{name} was exported while the plug-in was loaded: {rule}")
+    return _fault(row, f"{name} is not at the top level: {rule}")
+
+
+def _fault(row: Export | HostFunction, message: str, *, hint: str = "") -> BuildError:
+    return BuildError(f"{row.path}:{row.line}: {message}", path=row.path, line=row.line, hint=hint)

@@ -1,0 +1,329 @@
+"""analyze: what the syntax tree says about exports, host functions and imports."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from extism._compiler.analyze import Reference, Source, analyze
+from extism._compiler.interface import RESERVED
+from extism.errors import BuildError
+
+
+def facts(text: str):
+    return analyze(Source("plugin.py", text.encode()))
+
+
+def names(exports):
+    return [(row.name, row.line) for row in exports]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import extism\n@extism.plugin_fn\ndef f(): ...",
+        "import extism as x\n@x.plugin_fn\ndef f(): ...",
+        "from extism import plugin_fn\n@plugin_fn\ndef f(): ...",
+        "from extism import plugin_fn as export\n@export\ndef f(): ...",
+        "from extism import *\n@plugin_fn\ndef f(): ...",
+        "from extism.exports import plugin_fn\n@plugin_fn\ndef f(): ...",
+        "import extism.http\n@extism.plugin_fn\ndef f(): ...",
+        "import extism; export = extism.plugin_fn\n@export\ndef f(): ...",
+        "import extism; x = y = extism\n@y.plugin_fn\ndef f(): ...",
+    ],
+)
+def test_the_decorator_is_known_by_what_it_is(text):
+    """However the library was imported, its plugin_fn marks an export."""
+    assert names(facts(text).exports) == [("f", 3)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import other\n@other.plugin_fn\ndef f(): ...",
+        "from other import plugin_fn\n@plugin_fn\ndef f(): ...",
+        "from .extism import plugin_fn\n@plugin_fn\ndef f(): ...",
+        "import extism\n@extism.log\ndef f(): ...",
+        "import extism\n@x.extism.plugin_fn\ndef f(): ...",
+        "def plugin_fn(f): ...\n@plugin_fn\ndef f(): ...",
+    ],
+)
+def test_other_decorators_mean_nothing(text):
+    """A name that only looks like the library's does not mark an export."""
+    assert facts(text).exports == ()
+
+
+def test_only_functions_at_the_top_level_are_exports():
+    """Elsewhere the decorator is noted, so that the author can be told the line."""
+    found = facts(
+        "import extism\n"
+        "@extism.plugin_fn\n"
+        "def top(): ...\n"
+        "if extism:\n"
+        "    @extism.plugin_fn\n"
+        "    def in_condition(): ...\n"
+        "class C:\n"
+        "    @extism.plugin_fn\n"
+        "    def in_class(self): ...\n"
+        "def plain():\n"
+        "    @extism.plugin_fn\n"
+        "    def in_function(): ...\n"
+    )
+
+    assert names(found.exports) == [("top", 3)]
+    assert names(found.hidden) == [("in_condition", 6), ("in_class", 9), ("in_function", 12)]
+
+
+def test_other_decorators_may_stand_around_it():
+    """Below or above, the function is an export; what one below does to the arguments is not known here."""
+    found = facts(
+        "from extism import plugin_fn\n"
+        "@plugin_fn\n@other\ndef f(x): ...\n"
+        "@other\n@plugin_fn\ndef g(): ...\n"
+    )
+
+    assert names(found.exports) == [("f", 4), ("g", 7)]
+
+
+ARITY = "plugin.py:3: plugin_fn expects a function with no arguments, f should have no arguments"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (
+            "@extism.plugin_fn()\ndef f(): ...",
+            2,
+            "plugin.py:2: extism.plugin_fn takes no arguments",
+        ),
+        (
+            "@extism.plugin_fn('f')\ndef f(): ...",
+            2,
+            "plugin.py:2: extism.plugin_fn takes no arguments",
+        ),
+        ("@extism.plugin_fn\ndef f(x): ...", 3, ARITY),
+        ("@extism.plugin_fn\ndef f(x, y=1): ...", 3, ARITY),
+        ("@extism.plugin_fn\ndef f(*, x): ...", 3, ARITY),
+        ("@extism.plugin_fn\ndef f(x, /): ...", 3, ARITY),
+        (
+            "@extism.plugin_fn\nasync def f(): ...",
+            3,
+            "plugin.py:3: plugin_fn expects a plain function, f is async",
+        ),
+        (
+            "@extism.plugin_fn\nclass f: ...",
+            3,
+            "plugin.py:3: plugin_fn expects a plain function, f is a class",
+        ),
+        (
+            "@extism.plugin_fn\ndef memory(): ...",
+            3,
+            f"plugin.py:3: a plug-in function cannot be called memory: {RESERVED['memory']}",
+        ),
+        (
+            "@extism.plugin_fn\ndef _start(): ...",
+            3,
+            "plugin.py:3: a plug-in function cannot be called _start: hosts run it as a program",
+        ),
+    ],
+)
+def test_misuse_of_plugin_fn(text, line, message):
+    """The error says file, line and what is wrong."""
+    with pytest.raises(BuildError) as caught:
+        facts(f"import extism\n{text}")
+
+    assert str(caught.value) == message
+    assert (caught.value.path, caught.value.line) == ("plugin.py", line)
+
+
+def test_optional_arguments_are_no_misuse():
+    """A function that can be called without arguments is fine."""
+    assert names(
+        facts("import extism\n@extism.plugin_fn\ndef f(x=1, *y, z=2, **w): ...").exports
+    ) == [("f", 3)]
+
+
+def imported(declaration: str):
+    text = f"import extism\n@extism.import_fn('m', 'n')\n{declaration}: ..."
+    (row,) = facts(text).imports
+    return row
+
+
+@pytest.mark.parametrize(
+    ("declaration", "type_"),
+    [
+        ("def f()", "(func)"),
+        ("def f() -> None", "(func)"),
+        ("def f() -> 'None'", "(func)"),
+        ("def f() -> int", "(func (result i64))"),
+        ("def f(a: str, /, b=1) -> str", "(func (param i64 i64) (result i64))"),
+        ("def f(a, b, c, d, e)", "(func (param i64 i64 i64 i64 i64))"),
+    ],
+)
+def test_the_type_of_a_host_function(declaration, type_):
+    """An i64 for each parameter, and one for the result where there is one."""
+    assert imported(declaration).type == type_
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@extism.import_fn('m', 'n')\ndef f(): ...",
+        "@extism.import_fn(module='m', name='n')\ndef f(): ...",
+        "@extism.import_fn('m', name='n')\ndef f(): ...",
+        "if 1:\n  @extism.import_fn('m', 'n')\n  def f(): ...",
+        "class C:\n  @staticmethod\n  @extism.import_fn('m', 'n')\n  def f(): ...",
+        "def g():\n  @extism.import_fn('m', 'n')\n  def f(): ...",
+    ],
+)
+def test_declarations_are_found_wherever_they_stand(text):
+    """Strings by position or keyword, at any depth of the file."""
+    found = facts(f"import extism\n{text}").imports
+
+    assert [(row.module, row.name) for row in found] == [("m", "n")]
+
+
+LITERAL = "Invalid import, import_fn must include a module name and function name"
+
+
+@pytest.mark.parametrize(
+    ("decorator", "function", "message"),
+    [
+        ("import_fn", "def f(): ...", LITERAL),
+        ("import_fn()", "def f(): ...", LITERAL),
+        ("import_fn('n')", "def f(): ...", LITERAL),
+        ("import_fn('m', 'n', 'o')", "def f(): ...", LITERAL),
+        ("import_fn('m', NAME)", "def f(): ...", LITERAL),
+        ("import_fn('m', f'n')", "def f(): ...", LITERAL),
+        ("import_fn('m', b'n')", "def f(): ...", LITERAL),
+        ("import_fn(*PAIR)", "def f(): ...", LITERAL),
+        ("import_fn(**PAIR)", "def f(): ...", LITERAL),
+        ("import_fn('m', nome='n')", "def f(): ...", LITERAL),
+        (
+            "import_fn('m', 'n')",
+            "def f(a, b, c, d, e, g): ...",
+            "Host functions with more than 5 parameters are not supported: f has 6",
+        ),
+        (
+            "import_fn('m', 'n')",
+            "def f(*a): ...",
+            "a host function has plain parameters only, f has others",
+        ),
+        (
+            "import_fn('m', 'n')",
+            "def f(*, a): ...",
+            "a host function has plain parameters only, f has others",
+        ),
+        (
+            "import_fn('m', 'n')",
+            "async def f(): ...",
+            "import_fn expects a plain function, f is not one",
+        ),
+        ("import_fn('m', 'n')", "class f: ...", "import_fn expects a plain function, f is not one"),
+        (
+            "import_fn('extism:host/env', 'alloc')",
+            "def f(): ...",
+            "import_fn cannot take functions of extism:host/env: the library uses them for you",
+        ),
+        (
+            "import_fn('wasi_snapshot_preview1', 'fd_write')",
+            "def f(): ...",
+            "import_fn cannot take functions of wasi_snapshot_preview1: the library uses them for you",
+        ),
+    ],
+)
+def test_misuse_of_import_fn(decorator, function, message):
+    """The error says file, line and what is wrong."""
+    with pytest.raises(BuildError) as caught:
+        facts(f"import extism\n@extism.{decorator}\n{function}")
+
+    assert str(caught.value).partition(": ")[2] == message
+    assert caught.value.line in {2, 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("import a, b.c as d", [Reference("a"), Reference("b.c")]),
+        ("from a.b import c, d as e", [Reference("a.b", 0, ("c", "d"))]),
+        ("from . import a", [Reference("", 1, ("a",))]),
+        ("from ..a import *", [Reference("a", 2, ("*",))]),
+        ("def f():\n    import a", [Reference("a")]),
+        ("try:\n    import a\nexcept ImportError:\n    import b", [Reference("a"), Reference("b")]),
+        (
+            "import importlib\nimportlib.import_module('a.b')",
+            [Reference("importlib"), Reference("a.b")],
+        ),
+        ("__import__('a')\nimport_module('b')", [Reference("a"), Reference("b")]),
+        ("import_module(name)\nimport_module('.a', 'b')\n__import__(1)", []),
+        ("import a\nimport a", [Reference("a")]),
+        ("if TYPE_CHECKING:\n    import a\nelse:\n    import b", [Reference("b")]),
+        ("if typing.TYPE_CHECKING:\n    import a", []),
+        ("x = 'import a'  # import b", []),
+    ],
+)
+def test_references(text, expected):
+    """Every import that can happen at run time is noted, once, in the order of the text."""
+    assert list(facts(text).references) == expected
+
+
+def test_a_syntax_error_shows_the_line():
+    """File, line, Python's words, the line itself and a caret below the place."""
+    with pytest.raises(BuildError) as caught:
+        facts("import json\n\nif 1:\n\tx = = 2\n")
+
+    assert str(caught.value) == ("plugin.py:4: SyntaxError: invalid syntax\n    x = = 2\n        ^")
+    assert (caught.value.path, caught.value.line) == ("plugin.py", 4)
+
+
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason="only an older Python reads an older syntax"
+)
+def test_a_syntax_error_under_an_older_python_says_so():
+    """Syntax that the guest knows and this Python does not is no riddle."""
+    with pytest.raises(BuildError) as caught:
+        facts("def f[T, T = int](): ...")
+
+    assert caught.value.hint.startswith("plug-ins run Python 3.13, this extism-py runs Python 3.1")
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        (b"x = 1\n\x00", "null byte"),
+        (b"\xff", "utf-8"),
+        (b"# coding: nonsense\n", "nonsense"),
+        (b"if 1:\nx = 1\n", "IndentationError: expected an indented block"),
+        (b"x = " + b"-" * 100_000 + b"1", ""),
+        (b"(" * 300, ""),
+    ],
+    ids=["null byte", "not UTF-8", "encoding", "indentation", "deep", "parentheses"],
+)
+def test_bytes_that_are_not_python(text, word):
+    """Whatever is wrong with the bytes, it is a BuildError that names the file."""
+    with pytest.raises(BuildError) as caught:
+        analyze(Source("plugin.py", text))
+
+    assert str(caught.value).startswith("plugin.py")
+    assert word in str(caught.value)
+    assert caught.value.path == "plugin.py"
+
+
+def test_encodings_are_pythons():
+    """A declared encoding and a byte order mark are honoured."""
+    latin = "# coding: latin-1\nimport extism\n@extism.plugin_fn\ndef é(): ...".encode("latin-1")
+    marked = b"\xef\xbb\xbfimport extism\n@extism.plugin_fn\ndef f(): ..."
+
+    assert names(analyze(Source("a.py", latin)).exports) == [("é", 4)]
+    assert names(analyze(Source("a.py", marked)).exports) == [("f", 3)]
+
+
+def test_a_long_expression_is_no_deep_one():
+    """Walking the tree does not depend on Python's recursion limit."""
+    assert facts("import a\nx = 1" + " + 1" * 900).references == (Reference("a"),)
+
+
+def test_nothing_runs():
+    """The code of the file is read, not run."""
+    assert facts("raise SystemExit\nopen('/nonexistent')").exports == ()

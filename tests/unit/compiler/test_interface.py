@@ -1,0 +1,97 @@
+"""The interface of a plug-in: what its files say together, compared with what ran."""
+
+from __future__ import annotations
+
+import pytest
+
+from extism._compiler.interface import (
+    Export,
+    HostFunction,
+    Interface,
+    check_registered,
+    combine,
+)
+from extism.errors import BuildError
+
+F = Export("f", "a.py", 3)
+G = Export("g", "b.py", 7)
+EAT = HostFunction("extism:host/user", "eat", 1, True, "a.py", 10)
+DRINK = HostFunction("extism:host/user", "drink", 0, False, "a.py", 20)
+
+
+def test_files_together():
+    """Exports and imports keep the order in which they were given."""
+    assert combine([G, F], [EAT, DRINK]) == Interface((G, F), (EAT, DRINK))
+
+
+def test_no_exports():
+    """A plug-in that nothing can be called in is an error, in upstream's words."""
+    with pytest.raises(BuildError) as caught:
+        combine([], [EAT])
+
+    assert str(caught.value) == (
+        "No exports found, use the @extism.plugin_fn decorator to specify exported functions"
+    )
+
+
+def test_a_name_is_exported_once():
+    """The second is the guilty one, the first is named."""
+    with pytest.raises(BuildError) as caught:
+        combine([F, Export("f", "b.py", 9)], [])
+
+    assert str(caught.value) == "b.py:9: f is exported already, at a.py:3"
+    assert (caught.value.path, caught.value.line) == ("b.py", 9)
+
+
+def test_a_host_function_may_be_declared_twice():
+    """The same type twice is one import."""
+    again = HostFunction("extism:host/user", "eat", 1, True, "b.py", 2)
+
+    assert combine([F], [EAT, DRINK, again]).imports == (EAT, DRINK)
+
+
+def test_a_host_function_has_one_type():
+    """Two declarations that differ could not be linked: both places are named."""
+    other = HostFunction("extism:host/user", "eat", 2, False, "b.py", 2)
+    with pytest.raises(BuildError) as caught:
+        combine([F], [EAT, other])
+
+    assert str(caught.value) == (
+        "b.py:2: extism:host/user/eat is declared as (func (param i64 i64)) here and as "
+        "(func (param i64) (result i64)) at a.py:10; a host function has one type"
+    )
+
+
+def test_registered_in_any_order():
+    """The numbering may differ from the order of the files; the names may not."""
+    assert check_registered(combine([F, G], []), [], ["g", "f"]) is None
+
+
+def test_one_that_did_not_register():
+    """A function whose module was never imported, or whose name was lost, is told with its line."""
+    with pytest.raises(BuildError) as caught:
+        check_registered(combine([F, G], []), [], ["f"])
+
+    assert str(caught.value) == (
+        "b.py:7: g is marked with plugin_fn, but was not exported when the plug-in was loaded"
+    )
+    assert (caught.value.path, caught.value.line) == ("b.py", 7)
+
+
+RULE = "only functions at the top level of a module, marked with @extism.plugin_fn, can be exported"
+
+
+@pytest.mark.parametrize(
+    ("hidden", "message"),
+    [
+        ([Export("h", "a.py", 5)], f"a.py:5: h is not at the top level: {RULE}"),
+        ([], f"h was exported while the plug-in was loaded: {RULE}"),
+    ],
+    ids=["seen", "unseen"],
+)
+def test_one_that_registered_without_being_promised(hidden, message):
+    """A function that is an export only while the module runs is refused, with the line if it is known."""
+    with pytest.raises(BuildError) as caught:
+        check_registered(combine([F], []), hidden, ["f", "h"])
+
+    assert str(caught.value) == message
