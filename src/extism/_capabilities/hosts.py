@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AllowedHosts", "is_public"]
 
-_LOG: Final = logging.getLogger("extism.hosts")
+_logger: Final = logging.getLogger("extism.hosts")
 
 
 class AllowedHosts:
@@ -135,7 +135,7 @@ class _Entry:
         text, port = _split_port(pattern.strip())
         source = _glob_to_regex(text)
         if source is None:
-            _LOG.warning("allowed_hosts: %r is no valid pattern, compared literally", pattern)
+            _logger.warning("allowed_hosts: %r is no valid pattern, compared literally", pattern)
         is_exact = source is None or not re.search(r"[*?\[]", text)
         if is_exact:
             text = _canonical(text)
