@@ -19,7 +19,6 @@ __all__ = ["RESERVED", "Export", "HostFunction", "Interface", "check_registered"
 
 RESERVED: Final = {
     "memory": "the module's memory is exported under that name",
-    "__indirect_function_table": "the module's table is exported under that name",
     "_start": "hosts run it as a program",
     "_initialize": "hosts call it when the plug-in starts",
     "__wasm_call_ctors": "hosts call it when the plug-in starts",
