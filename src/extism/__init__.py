@@ -1,1 +1,99 @@
-"""Extism in Python: load WebAssembly plug-ins, call them, and decide what they may do."""
+"""
+Extism in Python: load WebAssembly plug-ins, call them, and decide what they may do.
+
+    with extism.Plugin({"wasm": [{"path": "plugin.wasm"}]}) as plugin:
+        print(plugin.call("greet", "Ada").decode())
+
+Everything public is here; `errors.py` shows what can go wrong. What a plug-in itself imports is another
+library of the same name, `extism.pdk` on this side.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from extism import errors
+from extism._capabilities.log_sinks import CustomLogger, LogLevel, set_log_custom, set_log_file
+from extism.codecs import Codec, Json, Pickle, Raw
+from extism.compiled import CompiledPlugin
+from extism.current import CurrentPlugin, Memory
+from extism.errors import Error
+from extism.functions import HOST_FN_REGISTRY, Function, host_fn
+from extism.manifest import Manifest, MemoryOptions, WasmData, WasmFile, WasmUrl
+from extism.plugin import CancelHandle, Plugin
+from extism.secret import Secret
+from extism.values import Val, ValType
+
+__all__ = [
+    "HOST_FN_REGISTRY",
+    "CancelHandle",
+    "Codec",
+    "CompiledPlugin",
+    "CurrentPlugin",
+    "CustomLogger",
+    "Error",
+    "Function",
+    "Json",
+    "LogLevel",
+    "Manifest",
+    "Memory",
+    "MemoryOptions",
+    "Pickle",
+    "Plugin",
+    "Raw",
+    "Secret",
+    "Val",
+    "ValType",
+    "WasmData",
+    "WasmFile",
+    "WasmUrl",
+    "errors",
+    "extism_version",
+    "host_fn",
+    "set_log_custom",
+    "set_log_file",
+]
+
+_GUEST_NAMES: Final = frozenset(
+    {
+        "Config",
+        "Http",
+        "HttpRequest",
+        "HttpResponse",
+        "Var",
+        "import_fn",
+        "input",
+        "input_bytes",
+        "input_json",
+        "input_str",
+        "log",
+        "memory",
+        "output",
+        "output_bytes",
+        "output_json",
+        "output_str",
+        "plugin_fn",
+        "shared_fn",
+    }
+)
+
+
+def extism_version() -> str:
+    """Return the version of this library."""
+    from importlib.metadata import version
+
+    return version("extism")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _GUEST_NAMES:
+        raise AttributeError(
+            f"{name!r} belongs to the guest; compile with extism-py, or 'import extism.pdk' to test it here"
+        )
+    if name == "__version__":
+        return extism_version()
+    raise AttributeError(f"module 'extism' has no attribute {name!r}")
+
+
+if TYPE_CHECKING:
+    __version__: str

@@ -47,6 +47,21 @@ class Memory:
             self._view = self._map()
         return self._view
 
+    def range(self, offset: int, length: int) -> memoryview:
+        """
+        Return `length` bytes from `offset` in place.
+
+        Raises:
+            IndexError: The range is not inside the memory.
+        """
+        end = offset + length
+        view = self._view if end <= len(self._view) else self.view(end)
+        if offset < 0 or length < 0 or end > len(view):
+            raise IndexError(
+                f"bytes {offset} to {end} are not inside the memory of {len(view)} bytes"
+            )
+        return view[offset:end]
+
     def read(self, offset: int, length: int) -> bytes:
         """
         Return a copy of `length` bytes from `offset`.
@@ -54,7 +69,7 @@ class Memory:
         Raises:
             IndexError: The range is not inside the memory.
         """
-        return bytes(self._range(offset, length))
+        return bytes(self.range(offset, length))
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """
@@ -63,7 +78,7 @@ class Memory:
         Raises:
             IndexError: The range is not inside the memory.
         """
-        self._range(offset, len(data))[:] = data
+        self.range(offset, len(data))[:] = data
 
     def grow(self, pages: int) -> int | None:
         """Add `pages` of 64 KiB and return the old size in pages; None when a limit forbids it."""
@@ -75,15 +90,6 @@ class Memory:
             error_text(error)
             return None
         return before.value
-
-    def _range(self, offset: int, length: int) -> memoryview:
-        end = offset + length
-        view = self._view if end <= len(self._view) else self.view(end)
-        if offset < 0 or length < 0 or end > len(view):
-            raise IndexError(
-                f"bytes {offset} to {end} are not inside the memory of {len(view)} bytes"
-            )
-        return view[offset:end]
 
     def _map(self) -> memoryview:
         size = self.size

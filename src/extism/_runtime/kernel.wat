@@ -56,7 +56,7 @@
 ;; blocks touch; one that touches the end of the span lowers the span instead.
 ;;
 ;; Fresh blocks read as zero. From 512 + dirty on nothing was ever written; what lies below is wiped
-;; when it is handed out, before the span reaches it. `begin` wipes only the padding of its block:
+;; when it is handed out, before the span reaches it. `begin` and `reserve` wipe only the padding:
 ;; the host writes all the rest before a guest runs.
 ;;
 ;; What can go wrong
@@ -215,20 +215,26 @@
 
   ;; ------------------------------------------------ the host alone; no guest gets it
 
-  ;; Start a call: forget the last one and make the input block, in one crossing. Gives its offset
-  ;; for the host to fill; 0 for an empty input; -1, with no input set, when there is no room.
+  ;; alloc for a host that overwrites all `length` bytes at once: only the padding is wiped.
+  (func $reserve (export "reserve") (param $length i64) (result i64)
+    (local $need i32) (local $header i32)
+    (local.set $need (call $granules (local.get $length)))
+    (if (i32.eqz (local.get $need)) (then (return (i64.const 0))))
+    (local.set $header (call $place (local.get $need)))
+    (if (i32.eqz (local.get $header)) (then (return (i64.const 0))))
+    (memory.fill $data
+      (i32.shl (call $last (local.get $header) (local.get $need)) (i32.const 1))
+      (i32.const 0) (i32.const 32))
+    (call $claim (local.get $header) (local.get $need) (local.get $length)))
+
+  ;; Start a call: forget the last one and reserve the input block, in one crossing. Gives its
+  ;; offset for the host to fill; 0 for an empty input; -1, with no input set, for want of room.
   (func (export "begin") (param $length i64) (result i64)
-    (local $need i32) (local $header i32) (local $last i32) (local $handle i64)
+    (local $handle i64)
     (call $reset)
     (if (i64.eqz (local.get $length)) (then (return (i64.const 0))))
-    (local.set $need (call $granules (local.get $length)))
-    (if (i32.eqz (local.get $need)) (then (return (i64.const -1))))
-    (local.set $header (call $place (local.get $need)))
-    (if (i32.eqz (local.get $header)) (then (return (i64.const -1))))
-    (local.set $last
-      (i32.shl (call $last (local.get $header) (local.get $need)) (i32.const 1)))
-    (memory.fill $data (local.get $last) (i32.const 0) (i32.const 32))
-    (local.set $handle (call $claim (local.get $header) (local.get $need) (local.get $length)))
+    (local.set $handle (call $reserve (local.get $length)))
+    (if (i64.eqz (local.get $handle)) (then (return (i64.const -1))))
     (call $input (local.get $handle) (local.get $length))
     (local.get $handle))
 

@@ -1,0 +1,70 @@
+"""
+One call: everything that dies with it.
+
+A `Call` is also what the functions that a guest calls are handed: it leads to the kernel of the instance
+that runs and to the state of its plugin. It knows when it is over, so that nobody who kept it can reach
+into a later call.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from extism.errors import CallError
+
+if TYPE_CHECKING:
+    from extism._runtime.kernel import Data, Kernel
+    from extism._runtime.state import PluginState
+
+__all__ = ["Call", "deadline_after"]
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """
+    One call of one export, or the creation of a plugin (then `function` is empty).
+
+    Attributes:
+        function: The export.
+        state: What outlives the call.
+        input: What the guest reads.
+        deadline: Monotonic seconds at which the call must be over; None for never.
+        host_context: What the caller handed through to its host functions.
+        kernel: The kernel of the instance that runs the call; None before there is one.
+        is_over: Whether the call has ended.
+    """
+
+    function: str
+    state: PluginState
+    input: Data = b""
+    deadline: float | None = None
+    host_context: Any = None
+    kernel: Kernel | None = None
+    is_over: bool = False
+
+    def live_kernel(self) -> Kernel:
+        """
+        Return the kernel of the running instance.
+
+        Raises:
+            CallError: The call is over, or its instance does not exist yet.
+        """
+        if self.is_over or self.kernel is None:
+            raise CallError("the call that this belongs to is over", function=self.function)
+        return self.kernel
+
+    def time_remaining(self) -> float | None:
+        """Return the seconds until the deadline, not below 0; None if there is none."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+
+def deadline_after(timeout_ms: int | None) -> float | None:
+    """Return the monotonic time that lies `timeout_ms` ahead; None for no limit."""
+    return None if timeout_ms is None else time.monotonic() + timeout_ms / 1000

@@ -1,0 +1,143 @@
+"""
+The host's handle on one kernel instance: give input, read output, blocks by handle.
+
+The kernel itself is `kernel.wat`, whose head explains its two memories. What the host needs to know is
+read in place out of the root record and the headers; only allocating, freeing and `begin` run code.
+Every length comes from a header that no guest can write, and every range is checked against the
+memory's real size all the same.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from extism import abi
+from extism._engine.engine import wat_to_wasm
+
+if TYPE_CHECKING:
+    from extism._engine.faults import Fault
+    from extism._engine.linker import Instance
+
+__all__ = ["EXPORTS", "Kernel", "NoRoom", "kernel_wasm"]
+
+Data: TypeAlias = bytes | bytearray | memoryview
+
+EXPORTS: Final = tuple(name for name, row in abi.FUNCTIONS.items() if row.by == "kernel")
+"""What guests may import of the kernel; its memories and `begin` are the host's alone."""
+
+_FIRST: Final = 512
+"""The first handle."""
+
+_GRANULE: Final = 32
+
+_ROOT: Final = struct.Struct("<QQQ")
+"""The root record, offset 0 of `meta`: output offset, output length, error handle."""
+
+_SPAN: Final = struct.Struct("<Q")
+_SPAN_OFFSET: Final = 48
+_GENERATION: Final = struct.Struct("<I")
+_GENERATION_OFFSET: Final = 72
+_HEADER: Final = struct.Struct("<III")
+"""A header: generation, capacity in granules, bytes used. It stands in `meta` at half the handle."""
+
+
+class NoRoom(Exception):
+    """The kernel's memory may not grow as far as a block needs."""
+
+
+@cache
+def kernel_wasm() -> bytes:
+    """Return the kernel as a binary module, assembled once for each process."""
+    return wat_to_wasm(files(__package__).joinpath("kernel.wat").read_bytes(), "kernel")
+
+
+class Kernel:
+    """The kernel of one store, as the host uses it."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.data = instance.memory("data")
+        self._meta = instance.memory("meta")
+        self._begin = instance.function("begin", ("i64",), ("i64",))
+        self._alloc = instance.function("alloc", ("i64",), ("i64",))
+        self._free = instance.function("free", ("i64",), ())
+
+    def begin(self, data: Data) -> Fault | None:
+        """
+        Forget all blocks of the last call, and make `data` the input of the next.
+
+        Raises:
+            NoRoom: The input does not fit in what the kernel's memory may hold.
+        """
+        length = len(data)
+        fault = self._begin(None, length)
+        if fault is not None:
+            return fault
+        (offset,) = self._begin.results
+        if offset < 0:
+            raise NoRoom
+        if length:
+            self.data.write(offset, data)
+        return None
+
+    def output(self) -> bytes:
+        """Return a copy of what the guest set as output."""
+        offset, length, _ = _ROOT.unpack_from(self._meta.view(), 0)
+        return self.data.read(offset, length) if length else b""
+
+    def error(self) -> bytes | None:
+        """Return a copy of the error text that the guest set; None where it set none, or an empty one."""
+        _, _, handle = _ROOT.unpack_from(self._meta.view(), 0)
+        return self.read(handle) if handle and self.length(handle) else None
+
+    def length(self, handle: int) -> int:
+        """Return how many bytes the live block at `handle` holds; 0 where there is none."""
+        meta = self._meta.view()
+        (span,) = _SPAN.unpack_from(meta, _SPAN_OFFSET)
+        if handle % _GRANULE or not _FIRST <= handle < _FIRST + span:
+            return 0
+        end = handle // 2 + _HEADER.size
+        generation, _, used = _HEADER.unpack_from(self._meta.view(end), handle // 2)
+        (current,) = _GENERATION.unpack_from(meta, _GENERATION_OFFSET)
+        return used if generation == current else 0
+
+    def read(self, handle: int) -> bytes | None:
+        """Return a copy of the live block at `handle`; `b""` for the handle 0, None where there is none."""
+        if not handle:
+            return b""
+        length = self.length(handle)
+        return self.data.read(handle, length) if length else None
+
+    def alloc(self, length: int) -> int:
+        """
+        Return the handle of a new block of `length` zero bytes, 0 for a length of 0.
+
+        Raises:
+            NoRoom: The kernel's memory may not grow that far.
+        """
+        if not length:
+            return 0
+        fault = self._alloc(None, length)
+        handle: int = self._alloc.results[0]
+        if fault is not None or not handle:
+            raise NoRoom
+        return handle
+
+    def store(self, data: Data) -> int:
+        """
+        Return the handle of a new block that holds `data`, 0 for no data.
+
+        Raises:
+            NoRoom: The kernel's memory may not grow that far.
+        """
+        handle = self.alloc(len(data))
+        if handle:
+            self.data.write(handle, data)
+        return handle
+
+    def free(self, handle: int) -> None:
+        """Free the live block at `handle`; anything else is left as it is."""
+        self._free(None, handle)

@@ -1,0 +1,230 @@
+"""
+Which module gets which import, in which order.
+
+Everything that can be known from the modules' bytes is checked here before anything runs: each import
+has a giver of the same type, no module waits for itself. The error names all that is missing at once.
+How a plugin comes to life after that is `instance.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from extism import abi
+from extism._engine.linker import Linker
+from extism._wasm.model import FuncType
+from extism.errors import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from extism._engine.engine import Engine
+    from extism._engine.engine import Module as Code
+    from extism._wasm.model import ExternType, Import
+    from extism._wasm.reader import Module as Outline
+    from extism.abi import HostImport
+
+__all__ = ["Part", "Unit", "check_imports", "host_linker", "in_order"]
+
+_RESERVED: Final = (abi.ENV, abi.WASI)
+
+
+@dataclass(frozen=True)
+class Part:
+    """
+    One module of a plugin, read and not yet compiled.
+
+    Attributes:
+        name: What other modules import it as; `main` is the plugin itself.
+        outline: What its bytes say.
+    """
+
+    name: str
+    outline: Outline
+
+    @cached_property
+    def functions(self) -> Mapping[str, FuncType]:
+        """The types of the exported functions."""
+        return self.outline.exported_functions()
+
+    @property
+    def is_command(self) -> bool:
+        """Whether it is a program that runs once: each call from another module gets a fresh instance."""
+        return "_start" in self.functions
+
+
+@dataclass(frozen=True)
+class Unit(Part):
+    """A module of a plugin with its native code."""
+
+    code: Code
+
+
+AnyPart = TypeVar("AnyPart", bound=Part)
+
+
+def in_order(parts: Sequence[AnyPart]) -> tuple[AnyPart, ...]:
+    """
+    Return the modules with dependencies first, names deciding where nothing else does.
+
+    Raises:
+        LinkError: Modules import each other in a circle; the text names it.
+    """
+    by_name = {part.name: part for part in parts}
+    done: dict[str, AnyPart] = {}
+
+    def visit(part: AnyPart, path: tuple[str, ...]) -> None:
+        if part.name in done:
+            return
+        if part.name in path:
+            circle = " -> ".join([*path[path.index(part.name) :], part.name])
+            raise LinkError(f"modules import each other in a circle: {circle}", module=part.name)
+        wanted = {item.module for item in part.outline.imports}
+        for name in sorted(wanted & by_name.keys()):
+            visit(by_name[name], (*path, part.name))
+        done[part.name] = part
+
+    for name in sorted(by_name):
+        visit(by_name[name], ())
+    return tuple(done.values())
+
+
+def check_imports(parts: Sequence[Part], host: Sequence[HostImport], *, has_wasi: bool) -> None:
+    """
+    Look for the giver of every import of every module.
+
+    Raises:
+        LinkError: An import has no giver, or one of another type; the first decides the error's
+            attributes, the text lists all.
+    """
+    givers = _Givers(parts, host, has_wasi=has_wasi)
+    faults = [
+        fault
+        for part in parts
+        for item in part.outline.imports
+        if (fault := givers.fault(item)) is not None
+    ]
+    if not faults:
+        return
+    item, text = faults[0]
+    lines = [text, *_others(faults[1:])]
+    raise LinkError(
+        "\n".join(lines),
+        module=item.module,
+        name=item.name,
+        wanted=str(item.type),
+        available=givers.names(item.module),
+    )
+
+
+def _others(faults: Sequence[tuple[Import, str]]) -> list[str]:
+    if not faults:
+        return []
+    names = list(dict.fromkeys(f"{item.module}::{item.name}" for item, _ in faults))
+    shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return [f"Also missing or of another type: {shown}"]
+
+
+def host_linker(engine: Engine, host: Sequence[HostImport], *, has_wasi: bool) -> Linker:
+    """Return a linker with everything that belongs to no store: WASI, then host functions in order."""
+    linker = Linker(engine)
+    if has_wasi:
+        linker.define_wasi()
+    for item in host:
+        linker.define_function(item.namespace, item.name, item.params, item.results, item.body)
+    return linker
+
+
+class _Givers:
+    """Who offers what, by namespace and name."""
+
+    def __init__(
+        self, parts: Sequence[Part], host: Sequence[HostImport], *, has_wasi: bool
+    ) -> None:
+        self._parts = {part.name: part for part in parts}
+        self._has_wasi = has_wasi
+        self._functions: dict[tuple[str, str], FuncType] = {
+            (abi.ENV, row.name): FuncType(row.params, row.results) for row in abi.FUNCTIONS.values()
+        }
+        self._functions |= {
+            (item.namespace, item.name): FuncType(item.params, item.results) for item in host
+        }
+        for name in _RESERVED:
+            if name in self._parts:
+                raise LinkError(
+                    f"a module of the manifest may not be called {name}: the host gives that",
+                    module=name,
+                )
+        self._refuse_shadows(host)
+
+    def _refuse_shadows(self, host: Sequence[HostImport]) -> None:
+        for item in host:
+            part = self._parts.get(item.namespace)
+            if part is not None and part.outline.export(item.name):
+                raise LinkError(
+                    f"the module {part.name} exports {item.name}, which is a host function too",
+                    module=part.name,
+                    name=item.name,
+                )
+
+    def names(self, namespace: str) -> tuple[str, ...]:
+        """Return everything that `namespace` offers."""
+        part = self._parts.get(namespace)
+        exports = [export.name for export in part.outline.exports] if part else []
+        return tuple(exports + [name for space, name in self._functions if space == namespace])
+
+    def fault(self, item: Import) -> tuple[Import, str] | None:
+        """Return what is wrong with an import, None if it has its giver."""
+        found = self._functions.get((item.module, item.name)) or self._export(item)
+        if found is not None:
+            return _compare(item, found)
+        if item.module == abi.WASI and self._has_wasi:
+            return None  # the engine knows its own functions
+        return item, self._unknown(item)
+
+    def _export(self, item: Import) -> ExternType | None:
+        part = self._parts.get(item.module)
+        export = part.outline.export(item.name) if part else None
+        return part.outline.type_of(export) if part and export else None
+
+    def _unknown(self, item: Import) -> str:
+        if item.module == abi.ENV:
+            return _unknown_in_env(item)
+        text = f"unknown import: `{item.module}::{item.name}` has not been defined"
+        if item.module == abi.WASI:
+            return f"{text}\nThe plugin needs WASI, which is off: pass wasi=True (--wasi)"
+        offered = self.names(item.module)
+        if offered:
+            return f"{text}\n{item.module} offers {', '.join(offered[:20])}"
+        return (
+            f"{text}\nNo module or host function is given under {item.module!r}: pass functions=[...] "
+            "or add the module to the manifest"
+        )
+
+
+def _compare(item: Import, found: ExternType) -> tuple[Import, str] | None:
+    if isinstance(item.type, FuncType) and isinstance(found, FuncType):
+        if item.type == found:
+            return None
+        text = f"types incompatible: expected type `{item.type}`, found type `{found}`"
+        return item, f"{text}\nin the import `{item.module}::{item.name}`"
+    if type(item.type) is not type(found):
+        if item.module == abi.ENV:
+            return item, "linked modules cannot access non-function exports of extism kernel"
+        text = f"types incompatible: expected {item.type}, found {found}"
+        return item, f"{text}\nin the import `{item.module}::{item.name}`"
+    return None  # limits and mutability are the engine's to compare
+
+
+def _unknown_in_env(item: Import) -> str:
+    kind = {"func": "function"}.get(item.kind, item.kind)
+    if kind != "function":
+        return "linked modules cannot access non-function exports of extism kernel"
+    return (
+        f"Invalid {kind} import from {abi.ENV}: {item.name} (type {item.type})\n\n"
+        "Note: This may indicate that the PDK that was used to build this plugin has additional "
+        "features that aren't available in this version of the SDK, try updating the SDK to the "
+        "latest version."
+    )

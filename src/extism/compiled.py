@@ -1,0 +1,198 @@
+"""
+`CompiledPlugin`: a manifest resolved, compiled and linked as far as that goes without a plugin.
+
+Frozen once made: any number of plugins, in any number of threads, are brought to life from one.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from extism import abi
+from extism._capabilities.paths import mounts
+from extism._engine.cache import ModuleCache
+from extism._engine.engine import shared_engine, wat_to_wasm
+from extism._engine.wasi import Preopen, Wasi
+from extism._runtime.env import host_imports
+from extism._runtime.instance import Program
+from extism._runtime.kernel import kernel_wasm
+from extism._runtime.linking import Part, Unit, check_imports, host_linker, in_order
+from extism._wasm.reader import read
+from extism.caches import native_directory
+from extism.errors import CompileError, Error, ManifestError, SourceError, WasmError
+from extism.functions import HOST_FN_REGISTRY
+from extism.manifest import MAIN, Manifest, WasmData, sniff
+from extism.sources import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from extism._engine.engine import Engine
+    from extism.functions import Function
+    from extism.sources import ResolvedModule
+
+__all__ = ["CompiledPlugin", "PluginSource"]
+
+PluginSource: TypeAlias = (
+    "str | bytes | bytearray | memoryview | os.PathLike[str] | Mapping[str, Any] | Manifest"
+)
+"""What a plugin can be made of: a manifest, or a module, as a value, as text, or as a path."""
+
+_WASI_OUTPUT: Final = "EXTISM_ENABLE_WASI_OUTPUT"
+"""Set to anything in the host's environment, guests write to the host's own stdout and stderr."""
+
+FRAIL_SECTION: Final = "extism.frail"
+"""A custom section of this name marks code that must not be called again after a trap."""
+
+_FILE_ENDINGS: Final = (".wasm", ".wat", ".toml", ".json")
+_LONGEST_PATH: Final = 4096
+
+_caches: dict[Path | None, ModuleCache] = {}
+
+
+class CompiledPlugin:
+    """
+    A plugin compiled once, ready to be brought to life many times.
+
+    Args:
+        plugin: A manifest (dict, `Manifest`, JSON or TOML text) or a module (binary or text format), as
+            a value or as the path of a file.
+        wasi: Let the modules use WASI preview 1; only then does `allowed_paths` count.
+        functions: The host functions that the plugin may import; those ever decorated if left out.
+
+    Raises:
+        ManifestError: The manifest is wrong.
+        SourceError: A module could not be had, or is not the promised one.
+        CompileError: The engine refused a module.
+        LinkError: An import has no giver.
+    """
+
+    def __init__(
+        self,
+        plugin: PluginSource,
+        wasi: bool = False,  # noqa: FBT001, FBT002 - upstream's signature
+        functions: Sequence[Function] | None = HOST_FN_REGISTRY,
+    ) -> None:
+        self.functions = list(functions or ())
+        self.wasi = wasi
+        with _prefixed("Unable to compile Extism plugin: "):
+            self.manifest = _manifest(plugin)
+            engine, cache = shared_engine(), _cache(native_directory())
+            parts = [_part(module, engine) for module in resolve(self.manifest)]
+        with _prefixed("Unable to create Extism plugin: "):
+            host = (*host_imports(), *(function.host_import() for function in self.functions))
+            check_imports(parts, host, has_wasi=wasi)
+            ordered = in_order(parts)
+            world = _world(self.manifest) if wasi else None
+        with _prefixed("Unable to compile Extism plugin: "):
+            units = tuple(
+                Unit(each.name, each.outline, cache.module(engine, each.outline.data, each.name))
+                for each in ordered
+            )
+        main = next(unit for unit in units if unit.name == MAIN)
+        self.program: Final = Program(
+            units=units,
+            main=main,
+            linker=host_linker(engine, host, has_wasi=wasi),
+            kernel=cache.module(engine, kernel_wasm(), "kernel"),
+            wasi=world,
+            max_bytes=_max_bytes(self.manifest),
+            is_frail=FRAIL_SECTION in main.outline.custom,
+        )
+
+    def __repr__(self) -> str:
+        return f"<CompiledPlugin {', '.join(self.program.callable_names()[:8])}>"
+
+
+def _manifest(plugin: PluginSource) -> Manifest:
+    """Return the manifest that `plugin` is, names by its path, or is the only module of."""
+    if isinstance(plugin, Manifest):
+        return plugin
+    if isinstance(plugin, str | bytes | bytearray | memoryview | os.PathLike):
+        content = _content(plugin)
+        if sniff(content) == "manifest":
+            return _parsed(plugin, content)
+        return Manifest(wasm=(WasmData(content),))
+    return Manifest.parse(plugin)
+
+
+def _content(plugin: str | bytes | bytearray | memoryview | os.PathLike[str]) -> bytes:
+    if isinstance(plugin, os.PathLike) or (isinstance(plugin, str) and _names_a_file(plugin)):
+        return _file_content(Path(plugin))
+    return plugin.encode() if isinstance(plugin, str) else bytes(plugin)
+
+
+def _file_content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise SourceError(
+            f'Unable to load Wasm file "{path}": {exc.strerror or exc}', source=str(path)
+        ) from exc
+
+
+def _names_a_file(text: str) -> bool:
+    """Tell whether a str is the path of something that exists; text of a manifest or module is not."""
+    try:
+        return len(text) < _LONGEST_PATH and "\n" not in text and Path(text).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _parsed(plugin: object, content: bytes) -> Manifest:
+    try:
+        return Manifest.parse(content)
+    except ManifestError as exc:
+        if isinstance(plugin, str) and plugin.lower().endswith(_FILE_ENDINGS):
+            raise SourceError(
+                f'Unknown manifest format: there is no file "{plugin}" in {Path.cwd()}',
+                source=plugin,
+            ) from exc
+        raise
+
+
+def _part(module: ResolvedModule, engine: Engine) -> Part:
+    """Read a module; what is no module at all is the engine's to describe."""
+    wasm = module.data
+    if sniff(wasm) != "wasm":
+        wasm = wat_to_wasm(wasm, module.name)
+    try:
+        return Part(module.name, read(wasm))
+    except WasmError as exc:
+        engine.compile(wasm, module.name)
+        raise CompileError(
+            f"the engine takes this module, the toolkit does not: {exc}", module=module.name
+        ) from exc
+
+
+def _world(manifest: Manifest) -> Wasi:
+    output: Literal["inherit"] | None = "inherit" if _WASI_OUTPUT in os.environ else None
+    preopens = tuple(
+        Preopen(mount.host, mount.guest, is_read_only=mount.read_only)
+        for mount in mounts(manifest.allowed_paths)
+    )
+    return Wasi(stdout=output, stderr=output, preopens=preopens)
+
+
+def _max_bytes(manifest: Manifest) -> int:
+    pages = manifest.memory.max_pages
+    return (abi.DEFAULT_MAX_PAGES if pages is None else pages) * abi.PAGE
+
+
+def _cache(directory: Path | None) -> ModuleCache:
+    """Return the process's cache over that folder."""
+    return _caches.setdefault(directory, ModuleCache(directory))
+
+
+@contextmanager
+def _prefixed(prefix: str) -> Iterator[None]:
+    """Put upstream's words for the stage before the text of every error that ends it."""
+    try:
+        yield
+    except Error as exc:
+        if not str(exc).startswith("Unable to c"):
+            exc.args = (prefix + str(exc), *exc.args[1:])
+        raise

@@ -1,0 +1,136 @@
+"""
+`CurrentPlugin`: what a host function may touch of the plugin that called it, while the call lasts.
+
+Everything goes through the call that is running; when that is over, every method says so instead of
+reaching into a later call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from extism._runtime.kernel import NoRoom
+from extism.errors import OutOfMemory
+from extism.values import Val
+
+if TYPE_CHECKING:
+    from extism._runtime.call import Call
+
+__all__ = ["CurrentPlugin", "Memory"]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A block of the plugin's: `offset` is its handle, `length` its size in bytes."""
+
+    offset: int
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+
+class CurrentPlugin:
+    """
+    The plugin that called a host function; every method raises `CallError` once that call is over.
+
+    Handles that a guest sent are checked: what is no live block has length 0.
+    """
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def memory(self, mem: Memory) -> memoryview:
+        """
+        Return the bytes of a block in place; writing to them changes the plugin's memory.
+
+        Raises:
+            IndexError: The range is not inside the plugin's memory.
+        """
+        return self._call.live_kernel().data.range(mem.offset, mem.length)
+
+    def alloc(self, size: int) -> Memory:
+        """
+        Return a new block of `size` zero bytes, owned by whoever gets its handle.
+
+        Raises:
+            OverflowError: `size` is negative.
+            OutOfMemory: The plugin may not have that much.
+        """
+        if size < 0:
+            raise OverflowError(f"a block cannot have {size} bytes")
+        try:
+            return Memory(self._call.live_kernel().alloc(size), size)
+        except NoRoom:
+            raise OutOfMemory("oom", function=self._call.function) from None
+
+    def free(self, mem: Memory) -> None:
+        """Free a block; what is no live block is left as it is."""
+        self._call.live_kernel().free(mem.offset)
+
+    def memory_at_offset(self, offset: int | Val) -> Memory:
+        """Return the live block at a handle; its length is 0 where there is none."""
+        handle = _handle(offset)
+        return Memory(handle, self._call.live_kernel().length(handle))
+
+    def return_bytes(self, output: Val, data: bytes) -> None:
+        """Put `data` in a new block and its handle in `output`."""
+        output.value = self.write(data)
+
+    def return_string(self, output: Val, text: str) -> None:
+        """Put `text` as UTF-8 in a new block and its handle in `output`."""
+        self.return_bytes(output, text.encode())
+
+    def input_buffer(self, value: Val) -> memoryview:
+        """Return the bytes at the handle in `value` in place; none where there is no live block."""
+        return self.memory(self.memory_at_offset(value))
+
+    def input_bytes(self, value: Val) -> bytes:
+        """Return a copy of the bytes at the handle in `value`; `b""` where there is no live block."""
+        return bytes(self.input_buffer(value))
+
+    def input_string(self, value: Val) -> str:
+        """
+        Return the UTF-8 text at the handle in `value`.
+
+        Raises:
+            UnicodeDecodeError: The bytes are not UTF-8.
+        """
+        return self.input_bytes(value).decode()
+
+    def host_context(self) -> Any:
+        """Return what the caller gave to `Plugin.call(..., host_context=...)`; None if nothing."""
+        self._call.live_kernel()
+        return self._call.host_context
+
+    def read(self, handle: int) -> bytes:
+        """
+        Return a copy of the live block at `handle`; `b""` for 0.
+
+        Raises:
+            ValueError: There is no live block; upstream hands on an empty one.
+        """
+        data = self._call.live_kernel().read(handle)
+        if data is None:
+            raise ValueError(f"invalid handle offset: {handle}")
+        return data
+
+    def write(self, data: bytes) -> int:
+        """
+        Return the handle of a new block that holds `data`; 0 for no data.
+
+        Raises:
+            OutOfMemory: The plugin may not have that much.
+        """
+        try:
+            return self._call.live_kernel().store(data)
+        except NoRoom:
+            raise OutOfMemory("oom", function=self._call.function) from None
+
+
+def _handle(offset: int | Val) -> int:
+    value = offset.value if isinstance(offset, Val) else offset
+    return int(value)

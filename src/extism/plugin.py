@@ -1,0 +1,272 @@
+"""
+`Plugin`: one living plugin; `call` runs an export and gives its output.
+
+A plugin runs one call at a time. Another thread that calls it waits; a host function that calls the
+plugin which is running it gets `PluginBusy`, because waiting would be for ever.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
+
+from extism._capabilities.config import Config
+from extism._capabilities.hosts import AllowedHosts
+from extism._capabilities.http import Http
+from extism._capabilities.log import PluginLog
+from extism._capabilities.variables import Variables
+from extism._runtime.call import Call, deadline_after
+from extism._runtime.instance import Instance
+from extism._runtime.outcome import settle
+from extism._runtime.state import PluginState
+from extism.compiled import CompiledPlugin
+from extism.errors import PluginBusy, PluginClosed
+from extism.functions import HOST_FN_REGISTRY
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from extism.compiled import PluginSource
+    from extism.functions import Function
+    from extism.manifest import Manifest
+    from extism.secret import Secret
+
+__all__ = ["CancelHandle", "Plugin"]
+
+T = TypeVar("T")
+
+
+class Plugin:
+    """
+    One living plugin.
+
+    Args:
+        plugin: What it is made of, see `CompiledPlugin`; or a `CompiledPlugin`, whose `wasi` and
+            `functions` then hold.
+        wasi: Let the modules use WASI preview 1.
+        config: Texts that the guest may read, merged over the manifest's; None takes a key away.
+        functions: The host functions that the plugin may import; those ever decorated if left out.
+
+    Raises:
+        Error: It cannot be made; the text begins with `Unable to compile` or `Unable to create`.
+        TypeError: A value of `config` is no text.
+    """
+
+    def __init__(
+        self,
+        plugin: PluginSource | CompiledPlugin,
+        wasi: bool = False,  # noqa: FBT001, FBT002 - upstream's signature
+        config: Mapping[str, str | Secret | None] | None = None,
+        functions: Sequence[Function] | None = HOST_FN_REGISTRY,
+        *,
+        http_response_headers: bool = False,
+    ) -> None:
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+        self._instance: Instance | None = None
+        self._is_closed = False
+        self.compiled_plugin: Final = (
+            plugin
+            if isinstance(plugin, CompiledPlugin)
+            else CompiledPlugin(plugin, wasi, functions)
+        )
+        manifest = self.compiled_plugin.manifest
+        self._timeout_ms = manifest.timeout_ms
+        self._state = _state(manifest, config or {}, http_response_headers=http_response_headers)
+        self._revive()
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The plugin's own name, new for each."""
+        return self._state.id
+
+    @overload
+    def call(
+        self,
+        function_name: str,
+        data: str | bytes | bytearray | memoryview,
+        *,
+        host_context: Any = None,
+    ) -> bytes: ...
+    @overload
+    def call(
+        self,
+        function_name: str,
+        data: str | bytes | bytearray | memoryview,
+        parse: Callable[[bytes], T],
+        host_context: Any = None,
+    ) -> T: ...
+    @overload
+    def call(
+        self,
+        function_name: str,
+        data: str | bytes | bytearray | memoryview,
+        parse: None,
+        host_context: Any = None,
+    ) -> memoryview: ...
+    def call(
+        self,
+        function_name: str,
+        data: str | bytes | bytearray | memoryview,
+        parse: Callable[[bytes], Any] | None = bytes,
+        host_context: Any = None,
+    ) -> Any:
+        """
+        Run an export and return what it gave as output.
+
+        Args:
+            function_name: The export; it has no parameters, and no result or an i32.
+            data: The input; a str is sent as UTF-8.
+            parse: Makes the result out of the output; None gives a memoryview of your own copy.
+            host_context: Handed to host functions that ask for `CurrentPlugin.host_context`.
+
+        Raises:
+            FunctionNotFound: There is no such export.
+            CallError: The call did not end well; `errors.py` lists how.
+            PluginBusy: A host function of this plugin's own running call called it.
+            PluginClosed: The plugin was closed.
+            TypeError: An argument is of the wrong type.
+        """
+        content = _input(data)
+        if not isinstance(function_name, str):
+            raise TypeError(f"function_name must be a str, not {type(function_name).__name__}")
+        self._acquire()
+        try:
+            instance = self._instance
+            if instance is None or instance.is_worn:
+                instance = self._revive()
+            deadline = deadline_after(self._timeout_ms)
+            call = Call(function_name, self._state, content, deadline, host_context)
+            try:
+                output = settle(function_name, instance.run(call))
+            finally:
+                call.is_over = True
+        finally:
+            self._release()
+        return memoryview(output) if parse is None else parse(output)
+
+    def function_exists(self, name: str) -> bool:
+        """Return whether `call` can run an export of that name."""
+        self._check_open()
+        return name in self.compiled_plugin.program.callable_names()
+
+    def cancel_handle(self) -> CancelHandle:
+        """Return what ends the running call from another thread."""
+        self._check_open()
+        return CancelHandle(self)
+
+    def close(self) -> None:
+        """
+        Give the plugin's memory back; closing again does nothing.
+
+        Called by a host function of the plugin, it takes effect when the call is over.
+        """
+        self._is_closed = True
+        if self._owner != threading.get_ident():
+            with self._lock:
+                self._drop()
+
+    def __enter__(self) -> Self:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Plugin {self.id} {'closed' if self._is_closed else 'open'}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a living Plugin cannot be pickled; send its manifest and make one there")
+
+    def _cancel(self) -> bool:
+        instance = self._instance
+        return instance is not None and instance.store.cancel()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise PluginClosed("the plugin is closed")
+
+    def _acquire(self) -> None:
+        """Take the plugin for one call; another thread that has it is waited for."""
+        me = threading.get_ident()
+        if self._owner == me:
+            raise PluginBusy(
+                "cannot make reentrant calls into plugin: a host function called the plugin that is "
+                "running it; use a second Plugin"
+            )
+        self._lock.acquire()
+        self._owner = me
+        if self._is_closed:
+            self._release()
+            raise PluginClosed("the plugin is closed")
+
+    def _release(self) -> None:
+        if self._is_closed:
+            self._drop()
+        self._owner = None
+        self._lock.release()
+
+    def _drop(self) -> None:
+        self._instance = None
+        self._state.http.close()
+
+    def _revive(self) -> Instance:
+        """Make a new instance; its initialisers have one `timeout_ms` together."""
+        self._instance = None
+        call = Call("", self._state, deadline=deadline_after(self._timeout_ms))
+        try:
+            self._instance = Instance(self.compiled_plugin.program, call)
+        finally:
+            call.is_over = True
+        return self._instance
+
+
+class CancelHandle:
+    """Ends the running call of a plugin; may be used from any thread, and after the plugin's end."""
+
+    __slots__ = ("_plugin",)
+
+    def __init__(self, plugin: Plugin) -> None:
+        self._plugin = plugin
+
+    def cancel(self) -> bool:
+        """End the call that runs now, if any; one that begins later is not touched."""
+        self._plugin._cancel()  # noqa: SLF001 - its own plugin
+        return True
+
+
+def _input(data: str | bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
+    if isinstance(data, str):
+        return data.encode()
+    if isinstance(data, bytes | bytearray):
+        return data
+    if isinstance(data, memoryview):
+        return data.cast("B") if data.c_contiguous else bytes(data)
+    raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}")
+
+
+def _state(
+    manifest: Manifest,
+    config: Mapping[str, str | Secret | None],
+    *,
+    http_response_headers: bool,
+) -> PluginState:
+    import uuid
+
+    own = uuid.uuid4()
+    return PluginState(
+        config=Config(manifest.config).updated(config),
+        variables=Variables(manifest.memory.var_limit),
+        http=Http(AllowedHosts(manifest.allowed_hosts), manifest.memory.http_response_limit),
+        log=PluginLog(str(own)),
+        has_response_headers=http_response_headers,
+        id=own,
+    )
