@@ -329,26 +329,29 @@ def plain_run(moving: frozenset[Space]) -> re.Pattern[bytes]:
     match never ends inside an instruction. It accepts every well-formed number and some that are too
     large, which is the engine's to judge.
     """
-    codes: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    codes: defaultdict[tuple[bool, bytes], list[bytes]] = defaultdict(list)
     for (prefix, code), opcode in OPCODES.items():
         kinds = opcode.immediates
         if all(kind in _PATTERN and SPACE_BY_IMMEDIATE.get(kind) not in moving for kind in kinds):
             shape = b"".join(_PATTERN[kind] for kind in kinds)
-            codes[shape].append(_opcode_bytes(prefix, code))
-    runs = [_alternative(shape, opcodes) for shape, opcodes in codes.items()]
-    # The shapes of most instructions come first: no immediate, then one number.
-    runs.sort(key=len)
-    return re.compile(b"(?:%s){1,%d}" % (b"|".join(runs), _LONGEST_RUN))
+            codes[bool(prefix), shape].append(re.escape(_opcode_bytes(prefix, code)))
+    bare = b"[%s]" % b"".join(codes.pop((False, b"")))
+    # The commonest come first, and each takes the one-byte instructions behind it along: 2.4 times
+    # as fast as one alternative for each instruction.
+    order = sorted(codes, key=lambda key: (key[0], key[1] not in _COMMON, len(key[1])))
+    runs = [_any_of(codes[key], is_prefixed=key[0]) + key[1] + bare + b"*" for key in order]
+    return re.compile(b"(?:%s|%s+){1,%d}" % (b"|".join(runs), bare, _LONGEST_RUN))
+
+
+def _any_of(opcodes: list[bytes], *, is_prefixed: bool) -> bytes:
+    return b"(?:%s)" % b"|".join(opcodes) if is_prefixed else b"[%s]" % b"".join(opcodes)
+
+
+_COMMON: Final = (_U32, _PATTERN["memarg"])
+"""The shapes of most instructions that are longer than a byte."""
 
 
 def _opcode_bytes(prefix: int, code: int) -> bytes:
     if not prefix:
         return bytes((code,))
     return bytes((prefix, code)) if code < 0x80 else bytes((prefix, code & 0x7F | 0x80, code >> 7))
-
-
-def _alternative(shape: bytes, opcodes: list[bytes]) -> bytes:
-    ones = b"".join(re.escape(opcode) for opcode in opcodes if len(opcode) == 1)
-    more = [re.escape(opcode) for opcode in opcodes if len(opcode) > 1]
-    heads = ([b"[" + ones + b"]" + (b"" if shape else b"+")] if ones else []) + more
-    return b"(?:" + b"|".join(heads) + b")" + shape
