@@ -54,7 +54,7 @@ def dump(module: Module) -> str:
 
 def quoted(text: str) -> str:
     """Return a name as a string of the text format, safe to print."""
-    return f'"{_UNPRINTABLE.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", text)}"'
+    return '"' + _UNPRINTABLE.sub(lambda found: rf"\u{{{ord(found[0]):x}}}", text) + '"'
 
 
 def _lines(module: Module) -> Iterator[str]:
