@@ -1,0 +1,72 @@
+# Everything sets itself up: the only things asked of the machine are Python >= 3.11 and make.
+#
+#   make demo          build what is missing, then run the webhook plug-in against a local server
+#   make test          install what the suite needs, then run it
+#   make check         formatting, lint, types, the laws of the house
+#   make fix           mend formatting and what the linter can mend
+#   make interpreter   build the guest interpreter, or say where it is
+#   make wheel         dist/: our wheel and the data wheel of the guest interpreter
+#   make clean         remove what make made here (caches of the user are left alone)
+
+PYTHON ?= python3
+VENV   := .venv
+PEER   := .venv-peer
+BIN    := $(VENV)/bin
+PEER_VERSION := 1.1.1
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test check fix interpreter wheel clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#   //p' $(MAKEFILE_LIST)
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, this is " + sys.version.split()[0] + "; say make PYTHON=python3.12")'
+	@echo "== making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml
+	@echo "== installing extism and the compiler for its guest interpreter (some 100 MB)"
+	@$(BIN)/python -m pip install --quiet --editable '.[build]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed pyproject.toml
+	@echo "== installing the development tools"
+	@$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(PEER)/.made: Makefile
+	@echo "== installing upstream's extism $(PEER_VERSION) into $(PEER), to compare with"
+	@$(PYTHON) -m venv --clear $(PEER)
+	@$(PEER)/bin/python -m pip install --quiet 'extism==$(PEER_VERSION)'
+	@touch $@
+
+interpreter: $(VENV)/.installed
+	@$(BIN)/python -m extism._compiler.interpreter build
+
+demo: $(VENV)/.installed interpreter
+	@$(BIN)/python examples/webhook/demo.py
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/house
+
+test: $(VENV)/.dev $(PEER)/.made interpreter
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+fix: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+wheel: $(VENV)/.dev interpreter
+	$(BIN)/python -m build --wheel --outdir dist .
+	$(BIN)/python -m extism._compiler.interpreter --output dist wheel
+
+clean:
+	rm -rf $(VENV) $(PEER) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
