@@ -1,0 +1,201 @@
+"""
+From a manifest's sources to bytes: files are read, URLs fetched, hashes checked.
+
+Nobody sees the bytes before their hash is right. They come as they were supplied: text format stays text, the
+engine assembles it. What the bytes mean is not looked at here, except to say what a wrong file looks like.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import hmac
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from extism._capabilities.hosts import AllowedHosts
+from extism._capabilities.http import Http
+from extism._capabilities.http_request import Request
+from extism._capabilities.urls import Url
+from extism.errors import CapabilityDenied, HashMismatch, SourceError
+from extism.manifest import WasmData, WasmFile, sniff
+from extism.secret import reveal
+
+if TYPE_CHECKING:
+    from extism.manifest import Manifest, WasmSource, WasmUrl
+
+__all__ = ["FETCH_TIMEOUT", "MAX_FETCH_BYTES", "ResolvedModule", "resolve"]
+
+MAX_FETCH_BYTES: Final = 64 << 20
+"""What a URL may give: more than any module, less than what hurts."""
+
+FETCH_TIMEOUT: Final = 30.0
+"""Seconds for one URL, redirects included."""
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModule:
+    """
+    A module at hand.
+
+    Attributes:
+        name: In the plug-in; one of them is `main`.
+        data: Binary or text format.
+        origin: Where it came from, for people: a path, a URL, or `data`.
+    """
+
+    name: str
+    data: bytes
+    origin: str
+
+    def __repr__(self) -> str:
+        return f"ResolvedModule({self.name!r}, <{len(self.data)} bytes>, {self.origin!r})"
+
+
+def resolve(manifest: Manifest, *, ca_bundle: str | None = None) -> tuple[ResolvedModule, ...]:
+    """
+    Return every module of a manifest, in its order.
+
+    Args:
+        manifest: What to get; its `allowed_hosts` are for the guest and do not matter here.
+        ca_bundle: Certificates to trust instead of the system's.
+
+    Raises:
+        SourceError: A file cannot be read, or a URL does not give a module.
+        HashMismatch: The bytes are not the promised ones.
+    """
+    http = Http(
+        AllowedHosts.unrestricted(), MAX_FETCH_BYTES, ca_bundle=ca_bundle, timeout=FETCH_TIMEOUT
+    )
+    pairs = zip(manifest.wasm, manifest.module_names, strict=True)
+    return tuple(_resolve_one(source, name, http) for source, name in pairs)
+
+
+def _resolve_one(source: WasmSource, name: str, http: Http) -> ResolvedModule:
+    origin, data = _bytes(source, http)
+    if source.hash is not None:
+        _check_hash(data, source.hash, origin)
+    data = data.removeprefix(_BYTE_ORDER_MARK)
+    if not isinstance(source, WasmData) and not _is_module(data):
+        raise SourceError(f'"{origin}" is no WebAssembly: {_look(data)}', source=origin)
+    return ResolvedModule(name, data, origin)
+
+
+def _bytes(source: WasmSource, http: Http) -> tuple[str, bytes]:
+    """Return where the bytes are from, and the bytes."""
+    match source:
+        case WasmData():
+            return "data", source.data
+        case WasmFile():
+            return source.path, _read(source.path)
+    return _fetch(source, http)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Files
+# ---------------------------------------------------------------------------------------------------
+
+_KINDS: Final = {
+    errno.ENOENT: "entity not found",
+    errno.EISDIR: "is a directory",
+    errno.EACCES: "permission denied",
+    errno.ENOTDIR: "not a directory",
+}
+
+
+def _read(path: str) -> bytes:
+    """Return the content of a regular file; pipes and devices, which may never end, are refused."""
+    try:
+        # A pipe without a writer would keep open() waiting.
+        with open(path, "rb", opener=_open_at_once) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise SourceError(f"{_unable(path)}: not a regular file", source=path)
+            return file.read()
+    except OSError as error:
+        if isinstance(error, SourceError):
+            raise
+        kind = _KINDS.get(error.errno or 0, str(error.strerror).lower())
+        raise SourceError(f"{_unable(path)}: {kind}{_hint(path, error)}", source=path) from error
+    except ValueError as error:
+        raise SourceError(f"{_unable(path)}: {error}", source=path) from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _unable(path: str) -> str:
+    return f'Unable to load Wasm file "{path}"'
+
+
+def _hint(path: str, error: OSError) -> str:
+    if error.errno != errno.ENOENT or Path(path).is_absolute():
+        return ""
+    return f"; relative paths start at {str(Path.cwd())!r}"
+
+
+# ---------------------------------------------------------------------------------------------------
+# URLs
+# ---------------------------------------------------------------------------------------------------
+
+
+def _fetch(source: WasmUrl, http: Http) -> tuple[str, bytes]:
+    """Return the URL without its userinfo, and the body of the answer, which must be a 200."""
+    origin = re.sub(r"//[^/?#]*@", "//", source.url)[:200]
+    try:
+        origin = str(Url.parse(source.url))[:200]
+        headers = {name: reveal(value) for name, value in source.headers.items()}
+        answer = http.send(Request(source.url, source.method, headers))
+    except CapabilityDenied as error:
+        raise SourceError(f"Unable to fetch {origin}: {error}", source=origin) from error
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{error}: unable to fetch {origin}", source=origin) from error
+    if answer.status != 200:
+        text = f"http status: {answer.status}: unable to fetch {origin}"
+        raise SourceError(text, source=origin)
+    return origin, answer.body
+
+
+# ---------------------------------------------------------------------------------------------------
+# Checks
+# ---------------------------------------------------------------------------------------------------
+
+
+def _check_hash(data: bytes, expected: str, origin: str) -> None:
+    """Compare in constant time; upper case will do."""
+    found = hashlib.sha256(data).hexdigest()
+    if hmac.compare_digest(found.encode(), expected.lower().encode("utf-8", "surrogatepass")):
+        return
+    is_hash = re.fullmatch(r"[0-9a-fA-F]{64}", expected)
+    hint = "" if is_hash else "; a hash is the SHA-256 in 64 hexadecimal digits"
+    looks = "" if _is_module(data) else f"; {_look(data)}"
+    text = f"Hash mismatch, found {found} but expected {expected[:100]}: {origin}{looks}{hint}"
+    raise HashMismatch(text, source=origin, expected=expected, found=found)
+
+
+def _is_module(data: bytes) -> bool:
+    """Tell whether bytes begin as a module does; those that are no text need the magic number."""
+    return data.startswith(b"\0asm") or (sniff(data) == "wat")
+
+
+_LOOKS: Final[dict[bytes, str]] = {
+    b"<": "it looks like an HTML or XML page",
+    b"{": "it looks like JSON",
+    b"[": "it looks like a manifest in TOML",
+    b"version https://git-lfs": "it is a pointer of Git LFS; fetch the file itself",
+}
+
+
+def _look(data: bytes) -> str:
+    start = data[:1000].lstrip()
+    if not start:
+        return "it is empty"
+    known = (look for prefix, look in _LOOKS.items() if start.startswith(prefix))
+    return next(known, f"it begins with {start[:20]!r}")
