@@ -1,0 +1,36 @@
+"""What the whole suite shares: where slow tests run, and plug-ins built from Python, once each."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+pytest_plugins = ["peer_hosts"]
+
+
+def pytest_collection_modifyitems(items):
+    """Keep all tests that compile Python plug-ins on one worker: each takes seconds of both cores."""
+    for item in items:
+        if item.get_closest_marker("guest_python"):
+            item.add_marker(pytest.mark.xdist_group("guest_python"))
+
+
+@pytest.fixture(scope="session")
+def python_plugin(tmp_path_factory):
+    """A function from the source text of a plug-in to the path of its module; each text is built once."""
+    from extism.compiler import build
+
+    folder = tmp_path_factory.mktemp("plugins")
+
+    def made(source: str, name: str = "plugin"):
+        digest = hashlib.sha256(f"{name}\0{source}".encode()).hexdigest()[:16]
+        target = folder / digest / f"{name}.wasm"
+        if not target.exists():
+            target.parent.mkdir()
+            path = target.with_suffix(".py")
+            path.write_text(source, encoding="utf-8")
+            build(path, target)
+        return target
+
+    return made
