@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "CALLABLE_RESULTS",
@@ -93,15 +93,15 @@ class HostImport:
         name: The imported name.
         params: WebAssembly types.
         results: WebAssembly types.
-        body: Called with one Python number for each parameter; gives a tuple, one number for each result.
-            Integers are signed, as WebAssembly's text format prints them; either sign is taken back.
+        body: Called with the running call (`_runtime.call.Call`) and one Python number for each
+            parameter; gives one number for each result. Integers come signed; either sign is taken.
     """
 
     namespace: str
     name: str
     params: tuple[ValueType, ...]
     results: tuple[ValueType, ...]
-    body: Callable[..., tuple[int | float, ...]]
+    body: Callable[..., Sequence[int | float]]
 
 
 _KERNEL: Final = (
