@@ -90,6 +90,9 @@ SECTION_ORDER: Final = (
 )
 """The order in which sections must stand; custom ones may stand anywhere."""
 
+MOST_ENTRIES: Final = 1_000_000
+"""In one section; the limit of the JavaScript API, which engines share. It bounds memory."""
+
 _RANK: Final = {id_: rank for rank, id_ in enumerate(SECTION_ORDER)}
 _LAST_SECTION: Final = max(SectionId)
 TABLE_WITH_INIT: Final = b"\x40\x00"
@@ -304,7 +307,11 @@ class Module:
         if section is None:
             return ()
         cursor = Cursor.over(section)
-        items = tuple([item(cursor) for _ in range(cursor.count(smallest))])
+        count = cursor.count(smallest)
+        if count > MOST_ENTRIES:
+            text = f"{count} entries are more than the {MOST_ENTRIES} that engines allow"
+            raise cursor.fail(text, section.body)
+        items = tuple([item(cursor) for _ in range(count)])
         cursor.finish()
         return items
 

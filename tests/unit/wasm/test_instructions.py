@@ -51,7 +51,7 @@ REFUSED = re.compile(r"illegal opcode|unknown 0x\w+ subopcode|support is not ena
 
 EXAMPLES = {
     "type": [b"\0", b"\1", b"\2", b"\3", b"\4", b"\5", b"\6"],
-    **dict.fromkeys(("func", "table", "memory", "global", "tag", "elem", "data"), [b"\0"]),
+    **{space: [b"\0"] for space in ("func", "table", "memory", "global", "tag", "elem", "data")},
     "label": [b"\0", b"\1"],
     "local": [b"\0"],
     "field": [b"\0"],
