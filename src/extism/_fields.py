@@ -9,7 +9,6 @@ guest's configuration is never part of an error: it may be a password.
 from __future__ import annotations
 
 import base64
-import difflib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -142,6 +141,8 @@ def wrong(where: str, found: str, allowed: str) -> ManifestError:
 
 def unknown_key(key: object, known: Iterable[str], where: str) -> ManifestError:
     """Return the error for a key that is not known at `where`."""
+    import difflib
+
     names = list(known)
     near = difflib.get_close_matches(str(key)[:80].lower(), names, n=1)
     hint = f"did you mean {near[0]}? " if near else ""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, TypeAlias, TypeVar
@@ -209,6 +208,8 @@ def _as_text(value: Any) -> str:
 
 def _parse_text(text: str) -> object:
     """Return what JSON or TOML text says; only JSON begins with a brace."""
+    import tomllib
+
     is_json = text.lstrip().startswith("{")
     try:
         if is_json:

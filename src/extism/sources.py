@@ -149,13 +149,18 @@ def _hint(path: str, error: OSError) -> str:
 def _fetch(source: WasmUrl, http: Http) -> tuple[str, bytes]:
     """Return the URL without its userinfo, and the body of the answer, which must be a 200."""
     origin = re.sub(r"//[^/?#]*@", "//", source.url)[:200]
+    headers = {name: reveal(value) for name, value in source.headers.items()}
     try:
         origin = str(Url.parse(source.url))[:200]
-        headers = {name: reveal(value) for name, value in source.headers.items()}
-        answer = http.send(Request(source.url, source.method, headers))
-    except CapabilityDenied as error:
-        raise SourceError(f"Unable to fetch {origin}: {error}", source=origin) from error
-    except (OSError, ValueError) as error:
+        request = Request(source.url, source.method, headers)
+    except (CapabilityDenied, ValueError) as error:
+        raise SourceError(f"{error}: unable to fetch {origin}", source=origin) from error
+    try:
+        answer = http.send(request)
+    except CapabilityDenied as error:  # every host is allowed here, so it is the size
+        text = f"more than {MAX_FETCH_BYTES} bytes: unable to fetch {origin}"
+        raise SourceError(text, source=origin) from error
+    except OSError as error:
         raise SourceError(f"{error}: unable to fetch {origin}", source=origin) from error
     if answer.status != 200:
         text = f"http status: {answer.status}: unable to fetch {origin}"

@@ -20,7 +20,6 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING
 
 import trustme
@@ -135,11 +134,14 @@ class Authority:
         return context
 
 
-@cache
+_authorities: dict[int, Authority] = {}
+
+
 def authority(number: int = 0) -> Authority:
     """One of some authorities, made once for each process."""
-    del number
-    return Authority(trustme.CA())
+    if number not in _authorities:
+        _authorities[number] = Authority(trustme.CA())
+    return _authorities[number]
 
 
 @contextlib.contextmanager
@@ -150,19 +152,16 @@ def serve(context: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Ite
         shown = f"[{host}]" if ":" in host else host
         server = Server(shown, listener.getsockname()[1], "http" if context is None else "https")
         stopping = threading.Event()
-        threads = [
-            threading.Thread(
-                target=_accept, args=(listener, server, context, stopping), daemon=True
-            )
-        ]
-        threads[0].start()
+        arguments = (listener, server, context, stopping)
+        thread = threading.Thread(target=_accept, args=arguments, daemon=True)
+        thread.start()
         try:
             yield server
         finally:
             stopping.set()
             with contextlib.suppress(OSError), socket.create_connection((host, server.port), 1):
                 pass  # wakes accept()
-            threads[0].join(TIMEOUT)
+            thread.join(TIMEOUT)
 
 
 def _accept(

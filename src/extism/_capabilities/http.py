@@ -4,6 +4,7 @@
 For each hop: read the URL strictly (`urls.py`), ask `hosts.py` about the name, look the name up, ask about
 every address, connect to one of exactly those (`wire.py`), with Host, SNI and certificate after the name.
 Redirects are followed here, ten at most. No proxies, cookies, `.netrc` or environment variables take part.
+Sockets, TLS and `urllib3` are loaded with the first request.
 
 What can go wrong, and as what it is raised: refused by the manifest, `CapabilityDenied`; a request that is
 none, `ValueError`; anything out in the world, `ConnectionError`; the call's time is up, `CallTimeout`; the
@@ -15,7 +16,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import re
-import ssl
 import time
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,17 +23,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from extism._capabilities.http_request import Request
-from extism._capabilities.urls import Address, Url
-from extism._capabilities.wire import Expired, Lookup, Patience, Wire, lookup, resolve
+from extism._capabilities.urls import Url
 from extism.abi import DEFAULT_MAX_HTTP_RESPONSE_BYTES
 from extism.errors import CallTimeout, CapabilityDenied
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
 
     from urllib3 import BaseHTTPResponse
 
     from extism._capabilities.hosts import AllowedHosts
+    from extism._capabilities.urls import Address
+    from extism._capabilities.wire import Lookup, Patience, Wire
 
 __all__ = ["DEFAULT_TIMEOUT", "MAX_REDIRECTS", "Http", "Response"]
 
@@ -85,7 +87,7 @@ class Http:
         hosts: What may be reached.
         max_response_bytes: Of a decoded body; exactly so many are still let in.
         ca_bundle: A file or directory of certificates to trust instead of the system's.
-        look: Asked for the addresses of names.
+        look: Asked for the addresses of names, instead of the system's resolver.
         timeout: Seconds for a request where the call has no deadline.
     """
 
@@ -95,7 +97,7 @@ class Http:
         max_response_bytes: int = DEFAULT_MAX_HTTP_RESPONSE_BYTES,
         *,
         ca_bundle: str | None = None,
-        look: Lookup = lookup,
+        look: Lookup | None = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         self._hosts = hosts
@@ -130,6 +132,8 @@ class Http:
             TimeoutError: There is no deadline, and the request took too long.
             Cancelled: `is_cancelled` said so, or `close` was called meanwhile.
         """
+        from extism._capabilities.wire import Expired, Patience
+
         wanted = request if isinstance(request, Request) else Request.parse(request)
         until = time.monotonic() + self._timeout if deadline is None else deadline
         closings = self._closings
@@ -158,6 +162,9 @@ class Http:
 
     def _exchange(self, hop: _Hop, patience: Patience) -> Response | _Hop:
         """Return the answer, or the hop that it redirects to."""
+        from extism._capabilities.wire import Wire
+
+        patience.left()
         url = hop.url
         context = self._tls if url.scheme == "https" else None
         addresses = self._checked_addresses(hop, patience)
@@ -172,12 +179,14 @@ class Http:
             wire.shut()
 
     def _checked_addresses(self, hop: _Hop, patience: Patience) -> list[Address]:
+        from extism._capabilities.wire import lookup, resolve
+
         url = hop.url
         if not self._hosts.allows(url.host, url.port):
             raise self._denied(hop, f"host {url.host} is not in allowed_hosts")
         addresses = [url.address] if url.address else None
         if addresses is None:
-            addresses = resolve(url.host, url.port, self._look, patience)
+            addresses = resolve(url.host, url.port, self._look or lookup, patience)
         for address in addresses:
             if not self._hosts.opens(address, url.host, url.port):
                 leads = "is" if url.address else f"leads to {address},"
@@ -197,6 +206,8 @@ class Http:
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         """What certificates are checked with: the system's trust, or the bundle instead."""
+        import ssl
+
         bundle = self._ca_bundle
         is_folder = bundle is not None and Path(bundle).is_dir()
         try:

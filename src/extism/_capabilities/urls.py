@@ -72,7 +72,8 @@ class Url:
         """Return the URL that a redirect from here to `location` means."""
         # A header comes as Latin-1; servers that send other characters raw mean UTF-8.
         text = location.encode("latin-1", "replace").decode("utf-8", "replace")
-        return Url.parse(urljoin(str(self), text))
+        is_absolute = re.match(r" *[A-Za-z][A-Za-z0-9+.-]*:", text)
+        return Url.parse(text if is_absolute else urljoin(str(self), text))
 
     @property
     def origin(self) -> tuple[str, str, int]:

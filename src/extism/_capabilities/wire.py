@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 import os
 import re
 import selectors
@@ -118,9 +119,11 @@ def resolve(host: str, port: int, look: Lookup, patience: Patience) -> list[Addr
 
 def _connect(addresses: Sequence[Address], port: int, patience: Patience) -> socket.socket:
     """Return a socket connected to the first address that answers; each gets its share of the time."""
-    tried = addresses[:MAX_ATTEMPTS]
-    for index, address in enumerate(tried):
-        share = patience.left() / (len(tried) - index)
+    left = min(len(addresses), MAX_ATTEMPTS)
+    for address in addresses[:left]:
+        # The last one needs no share: for it, time is up when patience says so.
+        share = patience.left() / left if left > 1 else math.inf
+        left -= 1
         try:
             return _connect_one(address, port, patience, time.monotonic() + share)
         except OSError as error:
