@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 
@@ -166,3 +167,34 @@ def test_a_level_that_does_not_exist_is_refused(text):
         ValueError, match=r"allowed: trace, debug, info, warn, error, off, or a list"
     ):
         set_log_file("stderr", text or " ")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("no_color", "word"), [("", "\x1b[31mERROR\x1b[0m extism"), ("1", "Z ERROR extism")]
+)
+def test_a_terminal_gets_colour_unless_it_says_no(monkeypatch, no_color, word):
+    """The level is coloured where a person reads, and `NO_COLOR` is respected."""
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("NO_COLOR", no_color)
+    set_log_file("stderr")
+    send(LogLevel.ERROR, PDK, "hello", "id")
+
+    assert word in terminal.getvalue()
+
+
+def test_a_line_that_cannot_be_written_is_reported(monkeypatch, caplog):
+    """A sink that fails does not fail the call; `logging` gets to know."""
+    terminal = Terminal()
+    terminal.close()
+    monkeypatch.setattr("sys.stderr", terminal)
+    set_log_file("stderr")
+    with caplog.at_level(logging.ERROR, "extism"):
+        send(LogLevel.ERROR, PDK, "hello", "id")
+
+    assert caplog.messages == ["a log line of plugin id could not be delivered"]
