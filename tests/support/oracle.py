@@ -58,7 +58,7 @@ class Live:
         ]
         self.exports = wasmtime.Instance(self.store, module, externs).exports(self.store)
 
-    def call(self, name: str, *args: int | float) -> Any:
+    def call(self, name: str, *args: float) -> Any:
         return self.exports[name](self.store, *args)
 
     def memory(self, name: str) -> bytes:
