@@ -18,7 +18,6 @@ from ctypes import (
     Structure,
     c_bool,
     c_char_p,
-    c_int,
     c_int64,
     c_size_t,
     c_ssize_t,
@@ -199,6 +198,7 @@ _CONFIG_FLAGS: Final = (
     "consume_fuel",
     "epoch_interruption",
     "memory_init_cow",
+    "memory_may_move",
     "parallel_compilation",
     "shared_memory",
     "wasm_custom_page_sizes",
@@ -292,7 +292,6 @@ SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "wasm_trap_delete": (None, (_P,)),
     "wasmtime_error_new": (_P, (c_char_p,)),
     "wasmtime_error_message": (None, (_P, _P)),
-    "wasmtime_error_exit_status": (c_bool, (_P, POINTER(c_int))),
     "wasmtime_error_delete": (None, (_P,)),
 }
 """Result and parameters of every C function that is used, by name."""

@@ -10,7 +10,7 @@ nothing at all is read from a directory that others may write to.
     <directory>/secret       32 random bytes, mode 0600, made once
     <directory>/<key>.cwasm  the artefact
     <directory>/<key>.mac    HMAC-SHA256(secret, key + SHA-256(artefact)), 32 bytes
-    key                      SHA-256 of engine version, settings, platform and the module's bytes
+    key                      SHA-256 of engine version, its recipe, platform and the module's bytes
 
 What can go wrong: a full, read-only, foreign or broken directory costs a compilation and one warning,
 never a call. Files are written beside their place and moved there; of two writers the later wins, both
@@ -48,6 +48,8 @@ MAX_BYTES: Final = 2 << 30
 _STALE_AFTER: Final = 3600.0
 """Seconds after which a temporary file belongs to nobody any more."""
 
+_TEMPORARY: Final = "tmp-"
+
 _log = logging.getLogger("extism.cache")
 
 
@@ -65,6 +67,7 @@ class ModuleCache:
         self._memo: weakref.WeakValueDictionary[str, Module] = weakref.WeakValueDictionary()
         self._secret: bytes | None = None
         self._is_opened = False
+        self._is_writable = True
 
     def module(self, engine: Engine, wasm: bytes, name: str = "") -> Module:
         """
@@ -105,16 +108,17 @@ class ModuleCache:
 
     def _save(self, key: str, module: Module) -> None:
         secret = self._open()
-        if secret is None or self._directory is None:
+        if secret is None or self._directory is None or not self._is_writable:
             return
         try:
             code = module.serialize()
             mac = _mac(secret, key, hashlib.sha256(code).digest())
             _write(self._directory / f"{key}.cwasm", code)
             _write(self._directory / f"{key}.mac", mac)
-            self._prune()
+            _prune(self._directory)
         except OSError as exc:
-            _log.warning("native code is not kept on disk: %s", exc)
+            self._is_writable = False
+            _log.warning("native code is not kept on disk from now on: %s", exc)
 
     def _open(self) -> bytes | None:
         """Return the secret of the directory, looking only once; None where there is no cache."""
@@ -125,27 +129,9 @@ class ModuleCache:
                     self._secret = _open_directory(self._directory)
             return self._secret
 
-    def _prune(self) -> None:
-        """Delete the artefacts used least recently, and temporary files that a crash left."""
-        if self._directory is None:
-            return
-        entries = [(entry, entry.stat()) for entry in _entries(self._directory)]
-        for entry, status in entries:
-            if entry.name.startswith("tmp-") and time.time() - status.st_mtime > _STALE_AFTER:
-                _remove(entry.path)
-        artefacts = [pair for pair in entries if pair[0].name.endswith(".cwasm")]
-        artefacts.sort(key=lambda pair: pair[1].st_mtime)
-        total = sum(status.st_size for _, status in artefacts)
-        for entry, status in artefacts:
-            if total <= MAX_BYTES:
-                break
-            _remove(entry.path)
-            _remove(entry.path.removesuffix(".cwasm") + ".mac")
-            total -= status.st_size
-
 
 def _key(engine: Engine, wasm: bytes) -> str:
-    about = "\0".join([engine_version(), repr(engine.settings), sys.platform, _machine()])
+    about = f"{engine_version()} {engine.recipe} {sys.platform} {_machine()}"
     digest = hashlib.sha256(about.encode())
     digest.update(hashlib.sha256(wasm).digest())
     return digest.hexdigest()
@@ -174,7 +160,7 @@ def _open_directory(directory: Path) -> bytes | None:
             return None
         path = directory / "secret"
         if not path.exists():
-            _write(path, secrets.token_bytes(32))
+            _write_once(path, secrets.token_bytes(32))
         secret = path.read_bytes()
     except OSError as exc:
         _log.warning("native code is not cached: %s", exc)
@@ -187,21 +173,64 @@ def _open_directory(directory: Path) -> bytes | None:
 
 def _write(path: Path, data: bytes) -> None:
     """Put `data` at `path` at once and whole, readable by this user alone."""
-    handle, temporary = tempfile.mkstemp(prefix="tmp-", dir=path.parent)
+    temporary = _temporary(path.parent, data)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         os.replace(temporary, path)  # noqa: PTH105 - both are plain strings of one folder
     except BaseException:
         _remove(temporary)
         raise
 
 
-def _entries(directory: Path) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(directory) as scan:
-        yield from scan
+def _write_once(path: Path, data: bytes) -> None:
+    """Put `data` at `path` unless another process was faster; then what that one wrote stands."""
+    temporary = _temporary(path.parent, data)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        _log.debug("%s was made by another process at the same time", path)
+    finally:
+        _remove(temporary)
+
+
+def _temporary(directory: Path, data: bytes) -> str:
+    """Return the path of a new file that holds `data`, on the disk and not only on its way there."""
+    handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=directory)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        _remove(temporary)
+        raise
+    return temporary
+
+
+def _prune(directory: Path) -> None:
+    """Delete the artefacts used least recently, and temporary files that a crash left."""
+    files = list(_files(directory))
+    for path, status in files:
+        if path.name.startswith(_TEMPORARY) and time.time() - status.st_mtime > _STALE_AFTER:
+            _remove(str(path))
+    artefacts = sorted(
+        ((path, status) for path, status in files if path.suffix == ".cwasm"),
+        key=lambda pair: pair[1].st_mtime,
+    )
+    total = sum(status.st_size for _, status in artefacts)
+    for path, status in artefacts:
+        if total <= MAX_BYTES:
+            break
+        _remove(str(path))
+        _remove(str(path.with_suffix(".mac")))
+        total -= status.st_size
+
+
+def _files(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    for path in directory.iterdir():
+        try:
+            yield path, path.stat()
+        except FileNotFoundError:
+            continue  # another process prunes too
 
 
 def _remove(path: str) -> None:

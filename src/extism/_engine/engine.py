@@ -19,6 +19,7 @@ from extism._engine.interrupts import Clock
 from extism.errors import CompileError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["Engine", "Module", "Settings", "shared_engine", "wat_to_wasm"]
@@ -33,7 +34,13 @@ _ON: Final = (
     "parallel_compilation",
     "memory_init_cow",
 )
-_OFF: Final = ("wasm_threads", "shared_memory", "wasm_custom_page_sizes", "wasm_stack_switching")
+_OFF: Final = (
+    "wasm_threads",
+    "shared_memory",
+    "wasm_custom_page_sizes",
+    "wasm_stack_switching",
+    "memory_may_move",  # views of a memory stay right when it grows (`memory.py`)
+)
 
 _OPTIMIZE_NONE: Final = 0
 _OPTIMIZE_SPEED: Final = 1
@@ -60,16 +67,21 @@ class Settings:
 
 
 class Engine:
-    """Compiles modules under one `Settings`, and counts the epochs of the stores made from it."""
+    """
+    Compiles modules under one `Settings`, and counts the epochs of the stores made from it.
+
+    Attributes:
+        settings: What was asked for.
+        recipe: Everything that changes the native code, as text: part of the key of cached code.
+        clock: Owns the engine of C, so that it does not end while epochs are counted.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.pointer: int = lib.wasm_engine_new_with_config(_configure(settings))
+        switches = _switches(settings)
+        self.recipe = " ".join(f"{name}={value}" for name, value in sorted(switches.items()))
+        self.pointer: int = lib.wasm_engine_new_with_config(_configure(switches))
         self.clock = Clock(self.pointer)
-
-    def __del__(self) -> None:
-        if getattr(self, "pointer", None):
-            lib.wasm_engine_delete(self.pointer)
 
     def compile(self, wasm: bytes, name: str = "") -> Module:
         """
@@ -160,19 +172,22 @@ def wat_to_wasm(text: str | bytes, name: str = "") -> bytes:
     return wasm
 
 
-def _configure(settings: Settings) -> int:
-    """Return a new configuration, which `wasm_engine_new_with_config` takes over."""
-    config: int = lib.wasm_config_new()
-    switches = {
+def _switches(settings: Settings) -> dict[str, int]:
+    """Return every switch of the configuration by name; nothing is left to the engine's defaults."""
+    return {
         **dict.fromkeys(_ON, True),
         **dict.fromkeys(_OFF, False),
         "epoch_interruption": settings.is_interruptible,
         "consume_fuel": settings.has_fuel,
         "wasm_gc": settings.has_gc,
         "wasm_memory64": settings.has_memory64,
+        "cranelift_opt_level": _OPTIMIZE_SPEED if settings.is_optimized else _OPTIMIZE_NONE,
     }
+
+
+def _configure(switches: Mapping[str, int]) -> int:
+    """Return a new configuration, which `wasm_engine_new_with_config` takes over."""
+    config: int = lib.wasm_config_new()
     for name, value in switches.items():
         getattr(lib, f"wasmtime_config_{name}_set")(config, value)
-    level = _OPTIMIZE_SPEED if settings.is_optimized else _OPTIMIZE_NONE
-    lib.wasmtime_config_cranelift_opt_level_set(config, level)
     return config

@@ -7,14 +7,27 @@ means to a user is not decided here (`_runtime/outcome.py`).
 
 from __future__ import annotations
 
-from ctypes import byref, c_int, c_uint8, string_at
+from ctypes import byref, c_uint8, string_at
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from extism._engine.bindings import ByteVec, lib
 
-__all__ = ["TRAP_KINDS", "Fault", "FaultKind", "error_text", "from_error", "from_trap"]
+__all__ = [
+    "TRAP_KINDS",
+    "Fault",
+    "FaultKind",
+    "ProgramExit",
+    "error_text",
+    "from_error",
+    "from_raised",
+    "from_trap",
+]
+
+
+class ProgramExit(Exception):
+    """Raised by the `proc_exit` of `linker.py`; its argument is the exit status, signed."""
 
 
 class FaultKind(Enum):
@@ -72,14 +85,8 @@ class Fault:
 
 def from_error(pointer: int, raised: BaseException | None = None) -> Fault:
     """Return what the error at `pointer` says, and free it."""
-    status = c_int()
-    exited = lib.wasmtime_error_exit_status(pointer, byref(status))
     text = error_text(pointer)
-    if raised is not None:
-        return Fault(FaultKind.HOST, text, raised=raised)
-    if exited:
-        return Fault(FaultKind.EXIT, text, exit_status=status.value)
-    return Fault(FaultKind.ERROR, text)
+    return Fault(FaultKind.ERROR, text) if raised is None else from_raised(raised, text)
 
 
 def from_trap(pointer: int, raised: BaseException | None = None) -> Fault:
@@ -91,12 +98,19 @@ def from_trap(pointer: int, raised: BaseException | None = None) -> Fault:
     lib.wasm_trap_delete(pointer)
     text = _take(vec)
     if raised is not None:
-        return Fault(FaultKind.HOST, text, raised=raised)
+        return from_raised(raised, text)
     trap = TRAP_KINDS.get(code.value, f"trap {code.value}") if known else ""
     kind = {"interrupt": FaultKind.INTERRUPT, "out of fuel": FaultKind.FUEL}.get(
         trap, FaultKind.TRAP
     )
     return Fault(kind, text, trap=trap)
+
+
+def from_raised(raised: BaseException, text: str = "") -> Fault:
+    """Return the fault that a function of the host asked for by raising."""
+    if isinstance(raised, ProgramExit):
+        return Fault(FaultKind.EXIT, text, exit_status=raised.args[0])
+    return Fault(FaultKind.HOST, text, raised=raised)
 
 
 def error_text(pointer: int) -> str:

@@ -11,13 +11,14 @@ The clock is parked when nothing has run for a second, so an idle process wakes 
 one attribute read to see that it ticks.
 
 What can go wrong: Python's own SIGINT handler raises in the first line of Python that the main thread
-runs, which is the entry of a callback from C, where ctypes prints the exception and drops it. So while
-Python's default handler is installed we stand in for it: caught at such an entry the signal is noted
-on the store, and raised when the engine has returned.
+runs, which is the entry of a callback from C, where ctypes prints the exception and drops it. So while a
+span is open on the main thread, and Python's default handler is installed, we stand in for it: caught
+at such an entry the signal is noted on the stores that run, and raised when the engine has returned.
 """
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # the public functions make enums, at 3 us a piece
 import os
 import signal
 import threading
@@ -30,7 +31,7 @@ from extism._engine.bindings import EpochCallback, lib
 if TYPE_CHECKING:
     from types import CodeType, FrameType
 
-__all__ = ["Clock", "Interruptible", "StopReason", "arm", "edge", "watch_ctrl_c"]
+__all__ = ["Clock", "Interruptible", "StopReason", "arm", "edge", "enlist", "strike_off"]
 
 TICK: Final = 0.005
 """Seconds between two epochs while code runs: how late a deadline may be noticed."""
@@ -55,18 +56,18 @@ class Interruptible(Protocol):
     pointer: int
     context: int
     deadline: float | None
+    thread: int
+    span: int
+    cancelled_span: int
     is_running: bool
+    is_shielded: bool
     has_ctrl_c: bool
     stop_reason: str | None
-    thread: int
-
-    @property
-    def is_cancelled(self) -> bool: ...
 
 
 class Clock:
     """
-    Counts the epochs of one engine while any of its stores runs code.
+    Counts the epochs of one engine while code runs, and frees the engine when nothing needs it any more.
 
     Attributes:
         is_parked: Whether nothing counts; a call that finds it set must `wake` the clock first.
@@ -80,13 +81,20 @@ class Clock:
         self._thread: threading.Thread | None = None
         _clocks.add(self)
 
+    def __del__(self) -> None:
+        # Not the engine's own end: the thread may be counting when the last user lets go of it.
+        lib.wasm_engine_delete(self._engine_pointer)
+
     def wake(self) -> None:
         """Make the clock count, starting its thread if there is none in this process."""
         with self._lock:
             self.is_parked = False
             if self._thread is None:
                 self._thread = threading.Thread(
-                    target=_count, args=(weakref.ref(self),), name="extism-clock", daemon=True
+                    target=_count,
+                    args=(weakref.ref(self), self._woken),
+                    name="extism-clock",
+                    daemon=True,
                 )
                 self._thread.start()
             self._woken.set()
@@ -97,12 +105,13 @@ class Clock:
 
     def _park(self) -> None:
         """Stop counting unless code has begun to run meanwhile."""
-        self._woken.clear()
-        self.is_parked = True
-        # A call sets `running` before it reads `is_parked`; looking again after setting it closes the gap.
-        if any_running():
-            self.is_parked = False
-            self._woken.set()
+        with self._lock:
+            self.is_parked = True
+            # A span is enlisted before `is_parked` is read; looking after setting it closes the gap.
+            if _running:
+                self.is_parked = False
+            else:
+                self._woken.clear()
 
     def _forget_thread(self) -> None:
         """After a fork: the child has no clock thread, and the locks may have been held."""
@@ -114,8 +123,20 @@ class Clock:
 
 _clocks: weakref.WeakSet[Clock] = weakref.WeakSet()
 
+_running: dict[int, Interruptible] = {}
+"""The stores with an open span, by `id`."""
+
+_main_thread = threading.main_thread().ident
+
 
 def _after_fork_in_child() -> None:
+    """Only the thread that forked goes on; what ran on the others will never end."""
+    global _main_thread
+    _main_thread = threading.get_ident()
+    for store in list(_running.values()):
+        if store.thread != _main_thread:
+            store.is_running = False
+            del _running[id(store)]
     for clock in list(_clocks):
         clock._forget_thread()  # noqa: SLF001 - the clock's own module
 
@@ -124,19 +145,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def _count(reference: weakref.ref[Clock]) -> None:
+def _count(reference: weakref.ref[Clock], woken: threading.Event) -> None:
     """The clock's thread: count while code runs; holds no strong reference while it waits."""
     last_running = time.monotonic()
     while (clock := reference()) is not None:
         if clock.is_parked:
-            woken = clock._woken  # noqa: SLF001 - the clock's own module
             del clock
             woken.wait(60)
             last_running = time.monotonic()
             continue
         clock.tick()
         now = time.monotonic()
-        if any_running():
+        if _running:
             last_running = now
         elif now - last_running > PARK_AFTER:
             clock._park()  # noqa: SLF001 - the clock's own module
@@ -144,30 +164,38 @@ def _count(reference: weakref.ref[Clock]) -> None:
         time.sleep(TICK)
 
 
-_stores: dict[int, weakref.ref[Interruptible]] = {}
+def enlist(store: Interruptible, clock: Clock) -> bool:
+    """
+    Have `clock` count for a store whose span begins.
+
+    Returns:
+        Whether Ctrl-C is watched from now on, which `strike_off` must be told.
+    """
+    _running[id(store)] = store
+    if clock.is_parked:
+        clock.wake()
+    if store.thread != _main_thread or _signal.getsignal(signal.SIGINT) is not _DEFAULT_HANDLER:
+        return False
+    _signal.signal(signal.SIGINT, _on_sigint)
+    return True
 
 
-def any_running() -> bool:
-    """Return whether any store is running code at this moment."""
-    return any(
-        store.is_running
-        for reference in list(_stores.values())
-        if (store := reference()) is not None
-    )
+def strike_off(store: Interruptible, *, is_watching: bool) -> None:
+    """Undo `enlist`."""
+    _running.pop(id(store), None)
+    if is_watching and _signal.getsignal(signal.SIGINT) is _on_sigint:
+        _signal.signal(signal.SIGINT, _DEFAULT_HANDLER)
 
 
 def arm(store: Interruptible) -> None:
-    """Give `store` its interruption callback; from now on it can be ended at any epoch."""
-    key = id(store)
-    _stores[key] = weakref.ref(store, lambda _: _stores.pop(key, None))
-    lib.wasmtime_store_epoch_deadline_callback(store.pointer, _on_epoch, key, None)
+    """Give `store` its interruption callback; while a span is open it can be ended at any epoch."""
+    lib.wasmtime_store_epoch_deadline_callback(store.pointer, _on_epoch, id(store), None)
     lib.wasmtime_context_set_epoch_deadline(store.context, 1)
 
 
 def _decide(_context: int, key: int, delta: Any, kind: Any) -> int | None:
-    reference = _stores.get(key)
-    store = reference() if reference is not None else None
-    if store is not None:
+    store = _running.get(key)
+    if store is not None and not store.is_shielded:
         reason = _stop_reason(store)
         if reason is not None:
             store.stop_reason = reason
@@ -180,7 +208,7 @@ def _decide(_context: int, key: int, delta: Any, kind: Any) -> int | None:
 
 
 def _stop_reason(store: Interruptible) -> str | None:
-    if store.is_cancelled:
+    if store.cancelled_span == store.span:
         return StopReason.CANCELLED
     if store.has_ctrl_c:
         return StopReason.CTRL_C
@@ -192,7 +220,7 @@ def _stop_reason(store: Interruptible) -> str | None:
 _on_epoch = EpochCallback(_decide)
 
 _edges: set[CodeType] = {_decide.__code__, _stop_reason.__code__}
-"""Code that runs between C and a host function, where a raised exception would be lost."""
+"""Code that C calls: an exception that a signal raises there would be printed and lost."""
 
 
 def edge(code: CodeType) -> None:
@@ -200,20 +228,12 @@ def edge(code: CodeType) -> None:
     _edges.add(code)
 
 
+_DEFAULT_HANDLER: Final = signal.default_int_handler
+
+
 def _on_sigint(number: int, frame: FrameType | None) -> None:
     if frame is None or frame.f_code not in _edges:
-        signal.default_int_handler(number, frame)
-    main = threading.main_thread().ident
-    for reference in list(_stores.values()):
-        store = reference()
-        if store is not None and store.is_running and store.thread == main:
+        _DEFAULT_HANDLER(number, frame)
+    for store in list(_running.values()):
+        if store.thread == _main_thread:
             store.has_ctrl_c = True
-
-
-def watch_ctrl_c() -> None:
-    """Stand in for Python's default SIGINT handler; any other handler is left alone."""
-    if (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):
-        signal.signal(signal.SIGINT, _on_sigint)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from extism._engine import bindings
 from extism._engine.bindings import EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_MEMORY, Extern, lib
-from extism._engine.faults import Fault, error_text
+from extism._engine.faults import Fault, ProgramExit, error_text
 from extism._engine.memory import Memory
 from extism._engine.store import Function, GlobalCell, Store
 from extism._engine.trampoline import Trampoline, functype
@@ -62,7 +62,7 @@ class Linker:
         Raises:
             ValueError: A type is not a number type.
         """
-        trampoline = Trampoline(params, results, body)
+        trampoline = Trampoline(params, results, body, f"{namespace}::{name}")
         space, label = namespace.encode(), name.encode()
         kind = functype(params, results)
         error = lib.wasmtime_linker_define_func_unchecked(
@@ -81,8 +81,13 @@ class Linker:
         self._trampolines.append(trampoline)
 
     def define_wasi(self) -> None:
-        """Let modules import WASI preview 1; each store that runs them needs a `Wasi`."""
+        """
+        Let modules import WASI preview 1; each store that runs them needs a `Wasi`.
+
+        NB. The engine's own `proc_exit` refuses every status from 126 on; ours takes them all.
+        """
         _raise(lib.wasmtime_linker_define_wasi(self._pointer))
+        self.define_function("wasi_snapshot_preview1", "proc_exit", ("i32",), (), _proc_exit)
 
     def define_instance(self, namespace: str, instance: Instance) -> None:
         """Let modules of the same store import every export of `instance`."""
@@ -234,6 +239,10 @@ class Instance:
         if extern.kind != kind:
             raise KeyError(name)
         return extern
+
+
+def _proc_exit(_data: object, status: int) -> tuple[()]:
+    raise ProgramExit(status)
 
 
 def _raise(error: int | None, namespace: str = "", name: str = "") -> None:

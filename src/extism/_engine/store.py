@@ -4,6 +4,9 @@ A store: the place where instances live, and the one way into their code.
 A store belongs to one thread at a time; its owner keeps the lock. The owner opens a *span* (one call, or
 one creation: everything that shares a deadline and can be cancelled together) and enters code in it any
 number of times. `enter` says whose call it is and turns every bad end into a `Fault`.
+
+What can go wrong: stores whose host functions run each other's code use up the stack of C, which Python
+does not watch; so spans nest 16 deep on a thread and no deeper.
 """
 
 from __future__ import annotations
@@ -13,9 +16,10 @@ from ctypes import addressof, byref, c_char, c_uint64, c_void_p
 from typing import TYPE_CHECKING, Any, Final
 
 from extism._engine.bindings import Func, Global, Value, lib
-from extism._engine.faults import Fault, FaultKind, error_text, from_error, from_trap
-from extism._engine.interrupts import StopReason, arm, watch_ctrl_c
+from extism._engine.faults import Fault, FaultKind, error_text, from_error, from_raised, from_trap
+from extism._engine.interrupts import arm, enlist, strike_off
 from extism._engine.trampoline import SLOT, layout, running
+from extism.errors import CallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,6 +31,7 @@ __all__ = ["Function", "GlobalCell", "Store"]
 
 _UNLIMITED: Final = -1
 _TABLE_ELEMENTS: Final = 100_000
+_MAX_DEPTH: Final = 16
 
 
 class Store:
@@ -35,7 +40,10 @@ class Store:
 
     Attributes:
         deadline: Monotonic seconds at which code of this span is ended; None for never.
+        span: Number of the span that is, or was last, open.
+        cancelled_span: The last span that was cancelled.
         is_running: Whether a span is open.
+        is_shielded: Whether code must not be ended at the moment: it is the host's own, and short.
         has_ctrl_c: Whether Ctrl-C was pressed while code of this store ran on the main thread.
         stop_reason: Why the interruption callback ended the code, one of `StopReason`.
         thread: The thread that opened the span.
@@ -46,14 +54,16 @@ class Store:
         self.deadline: float | None = None
         self.has_ctrl_c = False
         self.is_running = False
+        self.is_shielded = False
         self.stop_reason: str | None = None
         self.thread = 0
-        self._span = 0
-        self._cancelled_span = 0
+        self.span = 0
+        self.cancelled_span = 0
+        self._is_watching = False
         self._keep: list[Any] = []
         self.pointer: int = lib.wasmtime_store_new(engine.pointer, None, None)
         self.context: int = lib.wasmtime_store_context(self.pointer)
-        self._trap = c_void_p()
+        self._trap: Any = c_void_p()
         self._trap_address = addressof(self._trap)
         if wasi is not None:
             self._set_wasi(wasi)
@@ -77,26 +87,39 @@ class Store:
         lib.wasmtime_store_limiter(self.pointer, size, elements, _UNLIMITED, _UNLIMITED, _UNLIMITED)
 
     def open(self, deadline: float | None) -> None:
-        """Begin a span: code entered from now on ends at `deadline`, by `cancel` and by Ctrl-C."""
-        self._span += 1
+        """
+        Begin a span: code entered from now on ends at `deadline`, by `cancel` and by Ctrl-C.
+
+        Raises:
+            CallError: 16 spans are open on this thread already.
+        """
+        if running.depth >= _MAX_DEPTH:
+            raise CallError(
+                f"{_MAX_DEPTH} calls are running inside each other's host functions; no more may begin"
+            )
+        running.depth += 1
+        self.span += 1
         self.deadline = deadline
+        self.has_ctrl_c = False
         self.stop_reason = None
         self.thread = threading.get_ident()
         self.is_running = True
-        clock = self.engine.clock
-        if clock.is_parked and self.engine.settings.is_interruptible:
-            clock.wake()
-            watch_ctrl_c()
+        if self.engine.settings.is_interruptible:
+            self._is_watching = enlist(self, self.engine.clock)
 
     def close(self) -> None:
-        """End the span; a `cancel` that comes later does nothing."""
+        """End the span, if one is open; a `cancel` that comes later does nothing."""
+        if not self.is_running:
+            return
         self.is_running = False
         self.deadline = None
+        running.depth -= 1
+        strike_off(self, is_watching=self._is_watching)
 
     @property
     def is_cancelled(self) -> bool:
         """Whether the span that is open was cancelled."""
-        return self._cancelled_span == self._span
+        return self.cancelled_span == self.span
 
     def cancel(self) -> bool:
         """
@@ -104,10 +127,10 @@ class Store:
 
         It names the span that it found, so that a cancel that comes too late never hits the next one.
         """
-        span = self._span
+        span = self.span
         if not self.is_running:
             return False
-        self._cancelled_span = span
+        self.cancelled_span = span
         self.engine.clock.tick()
         return True
 
@@ -144,27 +167,31 @@ class Store:
         """
         outer_data, outer_raised = running.data, running.raised
         running.data, running.raised = data, None
+        self._trap.value = None  # of a call that a signal left before it was read
         try:
             error = function(*args, self._trap_address)
-            if not error and not self._trap.value:
-                return None
-            return self._fault(error)
+            if error or self._trap or running.raised is not None or self.has_ctrl_c:
+                return self._fault(error)
+            return None
         finally:
             running.data, running.raised = outer_data, outer_raised
 
-    def _fault(self, error: int | None) -> Fault:
-        raised = running.raised
+    def _fault(self, error: int | None) -> Fault | None:
+        raised: BaseException | None = running.raised
+        trap = self._trap.value
+        self._trap.value = None
+        fault = None
         if error:
             fault = from_error(error, raised)
-        else:
-            trap = self._trap.value or 0
-            self._trap.value = None
+        elif trap:
             fault = from_trap(trap, raised)
+        elif raised is not None:  # where it could not be turned into a trap
+            fault = from_raised(raised)
         reason, self.stop_reason = self.stop_reason, None
-        if reason == StopReason.CTRL_C:
+        if self.has_ctrl_c:
             self.has_ctrl_c = False
             raise KeyboardInterrupt
-        if reason is not None and raised is None:
+        if fault is not None and reason is not None and raised is None:
             return Fault(FaultKind.INTERRUPT, fault.text, trap=reason)
         return fault
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 import threading
 from ctypes import byref, c_char, c_void_p
+from operator import index
 from typing import TYPE_CHECKING, Any, Final
 
 from extism._engine.bindings import VALUE_KINDS, FuncCallback, PointerVec, lib
@@ -38,10 +39,18 @@ One value in its slot, little endian on every machine that the engine serves.
 
 
 class _Running(threading.local):
-    """What runs on this thread: the owner of the innermost guest call, and what its host functions raised."""
+    """
+    What runs on this thread.
+
+    Attributes:
+        data: The owner of the innermost call into a guest.
+        raised: What a function that this call ran raised last.
+        depth: How many spans are open, one inside the host functions of the other.
+    """
 
     data: Any = None
-    raised: BaseException | None = None
+    raised: Any = None
+    depth: int = 0
 
 
 running: Final = _Running()
@@ -77,26 +86,36 @@ def _valtypes(types: Sequence[str]) -> PointerVec:
 _MASKS: Final = {"i32": (0xFFFFFFFF, 1 << 31), "i64": (0xFFFFFFFFFFFFFFFF, 1 << 63)}
 
 
-def _signed(types: Sequence[str]) -> Callable[[Sequence[Any]], list[Any]]:
+def _converter(types: Sequence[str], label: str) -> Callable[[Sequence[Any]], list[Any]]:
     """Return what turns results of either sign into the signed numbers that the layout packs."""
     masks = [_MASKS.get(name) for name in types]
 
     def convert(values: Sequence[Any]) -> list[Any]:
         if len(values) != len(masks):
-            raise TypeError(f"the host function gave {len(values)} results, not {len(masks)}")
+            raise TypeError(f"{label} gave {len(values)} results, not {len(masks)}")
         return [
-            value if mask is None else _checked(value, *mask)
+            _float(value, label) if mask is None else _signed(value, *mask, label)
             for value, mask in zip(values, masks, strict=True)
         ]
 
     return convert
 
 
-def _checked(value: int, mask: int, sign: int) -> int:
-    if not -sign <= value <= mask:
-        raise OverflowError(f"{value} does not fit in {mask.bit_length()} bits")
-    value &= mask
-    return value - mask - 1 if value & sign else value
+def _signed(value: Any, mask: int, sign: int, label: str) -> int:
+    try:
+        number = index(value)
+    except TypeError:
+        raise TypeError(f"{label} gave {value!r:.60}, not an integer") from None
+    if not -sign <= number <= mask:
+        raise OverflowError(f"{label} gave {number}, which has more than {mask.bit_length()} bits")
+    number &= mask
+    return number - mask - 1 if number & sign else number
+
+
+def _float(value: Any, label: str) -> float:
+    if not isinstance(value, int | float):
+        raise TypeError(f"{label} gave {value!r:.60}, not a number")
+    return float(value)
 
 
 class Trampoline:
@@ -108,22 +127,27 @@ class Trampoline:
         results: WebAssembly types of the results.
         body: Called with `running.data` and one number for each parameter (integers signed); gives a
             sequence with one number for each result.
+        label: Names the function in the text of errors.
     """
 
     def __init__(
-        self, params: Sequence[str], results: Sequence[str], body: Callable[..., Sequence[Any]]
+        self,
+        params: Sequence[str],
+        results: Sequence[str],
+        body: Callable[..., Sequence[Any]],
+        label: str = "the host function",
     ) -> None:
         self.params = tuple(params)
         self.results = tuple(results)
-        self.callback = FuncCallback(_entry(self.params, self.results, body))
+        self.callback = FuncCallback(_entry(self.params, self.results, body, label))
 
 
 def _entry(
-    params: Sequence[str], results: Sequence[str], body: Callable[..., Sequence[Any]]
+    params: Sequence[str], results: Sequence[str], body: Callable[..., Sequence[Any]], label: str
 ) -> Callable[..., int | None]:
     unpack = layout(params).unpack_from
     pack = layout(results).pack_into
-    convert = _signed(results)
+    convert = _converter(results, label)
     has_results = bool(results)
     slots: Any = c_char * (SLOT * max(len(params), len(results), 1))
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from extism._engine.bindings import ByteVec, WriteCallback, lib
+from extism._engine.interrupts import edge
+from extism._engine.trampoline import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +62,7 @@ class Wasi:
 
         Raises:
             OSError: A directory cannot be opened.
+            ValueError: A text holds a NUL.
         """
         pointer: int = lib.wasi_config_new()
         keep: list[Any] = []
@@ -95,8 +98,14 @@ class Wasi:
 
 
 def _strings(texts: Any) -> Any:
-    encoded = [text.encode() for text in texts]
+    encoded = [_c_string(text) for text in texts]
     return (c_char_p * len(encoded))(*encoded)
+
+
+def _c_string(text: str) -> bytes:
+    if "\0" in text:
+        raise ValueError(f"{text!r} holds a NUL, which nothing in WASI's world can")
+    return text.encode()
 
 
 def _writer(sink: Callable[[bytes], None]) -> Callable[[int, int, int], int]:
@@ -107,14 +116,18 @@ def _writer(sink: Callable[[bytes], None]) -> Callable[[int, int, int], int]:
             # Nothing may be raised into C; the program sees a failed write.
             _log.exception("the receiver of the program's output failed")
             return -errno.EIO
+        except BaseException as exc:  # noqa: BLE001 - goes on when the code has returned
+            running.raised = exc
+            return -errno.EIO
         return count
 
+    edge(write.__code__)
     return write
 
 
 def _preopen(pointer: int, preopen: Preopen) -> None:
     done = lib.wasi_config_preopen_dir(
-        pointer, os.fsencode(preopen.host), preopen.guest.encode(), not preopen.is_read_only
+        pointer, os.fsencode(preopen.host), _c_string(preopen.guest), not preopen.is_read_only
     )
     if not done:
         raise OSError(f"the directory {preopen.host!r} cannot be opened for the plugin")
