@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from extism._wasm.assembly import END, const
 from extism._wasm.cursor import Cursor
+from extism._wasm.entries import read_table
 from extism._wasm.leb128 import write_unsigned
 from extism._wasm.model import (
     ElementSegment,
@@ -38,7 +39,7 @@ from extism._wasm.model import (
     TagType,
 )
 from extism._wasm.names import producers, write_producers
-from extism._wasm.reader import HEADER, Module, read_table
+from extism._wasm.reader import HEADER, Module
 from extism._wasm.rebuild import Changes, rebuild
 from extism._wasm.relocate import Renumbering, Shift
 from extism._wasm.valtypes import write_functype, write_memorytype, write_tabletype

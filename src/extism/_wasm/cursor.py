@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Cursor"]
 
+MOST_ITEMS = 10_000_000
+"""In any list: the JavaScript API's limit for the largest (a table), which engines share."""
+
 
 class Cursor:
     """
@@ -121,17 +124,20 @@ class Cursor:
         except UnicodeDecodeError:
             raise self.fail("a name is not UTF-8", start) from None
 
-    def count(self, smallest: int = 1) -> int:
+    def count(self, smallest: int = 1, most: int = MOST_ITEMS) -> int:
         """
         Read the number of items that follow, each of at least `smallest` bytes.
 
         Raises:
-            WasmError: The bytes that are left cannot hold that many: no list is made on a promise.
+            WasmError: The bytes that are left cannot hold that many, or no engine takes so many: no
+                list is made on a promise.
         """
         start = self.offset
         count = self.u32()
         if count * smallest > self.remaining:
             raise self.fail(f"{count} items are announced, {self.remaining} bytes are left", start)
+        if count > most:
+            raise self.fail(f"{count} items are more than the {most} that engines allow", start)
         return count
 
     def inner(self) -> Cursor:

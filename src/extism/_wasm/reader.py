@@ -2,8 +2,8 @@
 Bytes to a module: sections at once, what is in them when someone asks.
 
 `read` only walks over the section headers, whatever the size; the properties of `Module` decode one
-section each, once. Code is never decoded here (`relocate.py` walks it). The values are those of
-`model.py`; the way back is `writer.py`.
+section each, once. Code is never decoded here (`relocate.py` walks it). How an entry reads is in
+`entries.py` and `valtypes.py`; the way back is `writer.py`.
 
 The one thing to know: this reads, it does not validate. Whatever it needs for an answer is checked and
 fails as `WasmError`; that code is well typed, only the engine can say.
@@ -16,10 +16,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from extism._wasm.cursor import Cursor
-from extism._wasm.instructions import read_expression
+from extism._wasm.entries import (
+    read_data,
+    read_element,
+    read_export,
+    read_global,
+    read_kind,
+    read_table,
+)
 from extism._wasm.model import (
     DataSegment,
     ElementSegment,
@@ -42,7 +49,6 @@ from extism._wasm.valtypes import (
     read_memorytype,
     read_rectypes,
     read_tabletype,
-    read_valtype,
 )
 from extism.errors import WasmError
 
@@ -50,29 +56,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import TypeVar
 
-    from extism._wasm.model import ElementItems, ElementMode
-
     Item = TypeVar("Item")
 
 __all__ = [
     "HEADER",
-    "KINDS",
     "SECTION_ORDER",
-    "TABLE_WITH_INIT",
     "Module",
     "read",
-    "read_data",
-    "read_element",
-    "read_export",
-    "read_global",
-    "read_table",
 ]
 
 HEADER: Final = b"\0asm\x01\0\0\0"
 COMPONENT: Final = b"\0asm\x0d\0\x01\0"
-KINDS: Final[tuple[Kind, ...]] = ("func", "table", "memory", "global", "tag")
-"""The kinds of import and export by their byte."""
-
 SECTION_ORDER: Final = (
     SectionId.TYPE,
     SectionId.IMPORT,
@@ -95,8 +89,6 @@ MOST_ENTRIES: Final = 1_000_000
 
 _RANK: Final = {id_: rank for rank, id_ in enumerate(SECTION_ORDER)}
 _LAST_SECTION: Final = max(SectionId)
-TABLE_WITH_INIT: Final = b"\x40\x00"
-"""What a table begins with whose initial value is not null."""
 
 
 def read(data: bytes | bytearray | memoryview) -> Module:
@@ -225,13 +217,7 @@ class Module:
     @cached_property
     def start(self) -> int | None:
         """Index of the function that runs at instantiation."""
-        section = self.section(SectionId.START)
-        if section is None:
-            return None
-        cursor = Cursor.over(section)
-        index = cursor.u32()
-        cursor.finish()
-        return index
+        return self._number(SectionId.START)
 
     @cached_property
     def elements(self) -> tuple[ElementSegment, ...]:
@@ -241,8 +227,7 @@ class Module:
     @cached_property
     def data_count(self) -> int | None:
         """The number of data segments that is announced before the code."""
-        section = self.section(SectionId.DATA_COUNT)
-        return None if section is None else Cursor.over(section).u32()
+        return self._number(SectionId.DATA_COUNT)
 
     @cached_property
     def data_segments(self) -> tuple[DataSegment, ...]:
@@ -307,13 +292,19 @@ class Module:
         if section is None:
             return ()
         cursor = Cursor.over(section)
-        count = cursor.count(smallest)
-        if count > MOST_ENTRIES:
-            text = f"{count} entries are more than the {MOST_ENTRIES} that engines allow"
-            raise cursor.fail(text, section.body)
-        items = tuple([item(cursor) for _ in range(count)])
+        items = tuple([item(cursor) for _ in range(cursor.count(smallest, MOST_ENTRIES))])
         cursor.finish()
         return items
+
+    def _number(self, id_: SectionId) -> int | None:
+        """Decode a section that is one number."""
+        section = self.section(id_)
+        if section is None:
+            return None
+        cursor = Cursor.over(section)
+        number = cursor.u32()
+        cursor.finish()
+        return number
 
     def _imported(self, type_: type[Item]) -> tuple[Item, ...]:
         return tuple(item.type for item in self.imports if isinstance(item.type, type_))
@@ -328,7 +319,7 @@ class Module:
 
     def _import(self, cursor: Cursor) -> Import:
         module, name = cursor.name(), cursor.name()
-        kind = _kind(cursor)
+        kind = read_kind(cursor)
         if kind == "func":
             index = cursor.u32()
             return Import(module, name, kind, self._composite(index, "import"), index)
@@ -349,80 +340,3 @@ _IMPORTED: Final[Mapping[Kind, Callable[[Cursor], ExternType]]] = {
     "memory": read_memorytype,
     "global": read_globaltype,
 }
-
-
-def _kind(cursor: Cursor) -> Kind:
-    byte = cursor.byte()
-    if byte >= len(KINDS):
-        raise cursor.fail(f"{byte:#04x} is no kind of import or export", cursor.offset - 1)
-    return KINDS[byte]
-
-
-def read_table(cursor: Cursor) -> tuple[TableType, bytes]:
-    """
-    Read a table and return its type and initial value, `b""` if it has none.
-
-    Layout:
-        The type alone, or 40 00, the type, and a constant expression that fills the table.
-    """
-    if cursor.peek() != TABLE_WITH_INIT[0]:
-        return read_tabletype(cursor), b""
-    if cursor.take(2) != TABLE_WITH_INIT:
-        raise cursor.fail("a table of an unknown form", cursor.offset - 1)
-    return read_tabletype(cursor), read_expression(cursor)
-
-
-def read_global(cursor: Cursor) -> Global:
-    """Read a global of the module's own."""
-    return Global(read_globaltype(cursor), read_expression(cursor))
-
-
-def read_export(cursor: Cursor) -> Export:
-    """Read an export."""
-    return Export(cursor.name(), _kind(cursor), cursor.u32())
-
-
-_ELEMENT_KINDS: Final = {0: "funcref"}
-
-
-def read_element(cursor: Cursor) -> ElementSegment:
-    """
-    Read an element segment.
-
-    Layout:
-        Flags: 1 not active, 2 explicit table (active) or declarative, 4 expressions for indices.
-        Active: table index (flag 2), offset. Then the type, if any of flags 1 and 2. Then the items.
-    """
-    flags = cursor.u32()
-    if flags > 7:
-        raise cursor.fail(f"an element segment with unknown flags {flags:#x}")
-    is_active, has_expressions = not flags & 1, bool(flags & 4)
-    mode = "active" if is_active else "declarative" if flags & 2 else "passive"
-    table = cursor.u32() if is_active and flags & 2 else 0
-    offset = read_expression(cursor) if is_active else b""
-    element = "funcref"
-    if flags & 3:
-        element = read_valtype(cursor) if has_expressions else _element_kind(cursor)
-    read_item = read_expression if has_expressions else Cursor.u32
-    items = tuple([read_item(cursor) for _ in range(cursor.count())])
-    return ElementSegment(
-        cast("ElementMode", mode), element, table, offset, cast("ElementItems", items)
-    )
-
-
-def _element_kind(cursor: Cursor) -> str:
-    byte = cursor.byte()
-    if byte not in _ELEMENT_KINDS:
-        raise cursor.fail(f"{byte:#04x} is no kind of element", cursor.offset - 1)
-    return _ELEMENT_KINDS[byte]
-
-
-def read_data(cursor: Cursor) -> DataSegment:
-    """Read a data segment: flags 0 active in memory 0, 1 passive, 2 active with a memory index."""
-    flags = cursor.u32()
-    if flags > 2:
-        raise cursor.fail(f"a data segment with unknown flags {flags:#x}")
-    memory = None if flags == 1 else cursor.u32() if flags == 2 else 0
-    offset = b"" if memory is None else read_expression(cursor)
-    inside = cursor.inner()
-    return DataSegment(memoryview(cursor.data)[inside.offset : inside.end], memory, offset)

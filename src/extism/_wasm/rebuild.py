@@ -19,17 +19,17 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from extism._wasm.cursor import Cursor
-from extism._wasm.leb128 import write_unsigned
-from extism._wasm.model import SectionId
-from extism._wasm.names import NAME, renumber_names
-from extism._wasm.reader import (
-    SECTION_ORDER,
+from extism._wasm.entries import (
     read_data,
     read_element,
     read_export,
     read_global,
     read_table,
 )
+from extism._wasm.leb128 import write_unsigned
+from extism._wasm.model import SectionId
+from extism._wasm.names import NAME, renumber_names
+from extism._wasm.reader import SECTION_ORDER
 from extism._wasm.relocate import Renumbering, renumber_code, renumber_expression
 from extism._wasm.valtypes import read_memorytype, write_memorytype
 from extism._wasm.writer import (

@@ -87,12 +87,9 @@ FUNC, STRUCT, ARRAY, CONT = 0x60, 0x5F, 0x5E, 0x5D
 HAS_MAX, SHARED, IS_64, HAS_PAGE_SIZE = 1, 2, 4, 8
 LARGEST_PAGE_SIZE_LOG2 = 63
 
-BYTE_BY_TEXT = {
-    **{text: byte for byte, text in (NUMBERS | PACKED).items()},
-    **{NULLABLE[heap]: byte for byte, heap in HEAPS.items()},
-}
+SINGLE = {**NUMBERS, **{byte: NULLABLE[heap] for byte, heap in HEAPS.items()}}
+BYTE_BY_TEXT = {text: byte for byte, text in SINGLE.items()}
 BYTE_BY_HEAP = {heap: byte for byte, heap in HEAPS.items()}
-SINGLE = {byte: text for text, byte in BYTE_BY_TEXT.items() if text not in PACKED.values()}
 
 
 def read_heaptype(cursor: Cursor) -> str:
@@ -128,11 +125,9 @@ def write_valtype(text: ValType) -> bytes:
     """
     if text in BYTE_BY_TEXT:
         return bytes((BYTE_BY_TEXT[text],))
-    words = text.removeprefix("(").removesuffix(")").split()
-    if text == f"(ref null {words[-1]})":
-        return bytes((REF_NULL,)) + write_heaptype(words[-1])
-    if text == f"(ref {words[-1]})":
-        return bytes((REF,)) + write_heaptype(words[-1])
+    for start, byte in (("(ref null ", REF_NULL), ("(ref ", REF)):
+        if text.startswith(start) and text.endswith(")"):
+            return bytes((byte,)) + write_heaptype(text[len(start) : -1])
     raise WasmError(f"{text!r} is no value type")
 
 
@@ -140,7 +135,7 @@ def write_heaptype(heap: str) -> bytes:
     """Return the bytes of a heap type."""
     if heap in BYTE_BY_HEAP:
         return bytes((BYTE_BY_HEAP[heap],))
-    if heap.isdecimal():
+    if heap.isascii() and heap.isdecimal():
         return write_signed(int(heap))
     raise WasmError(f"{heap!r} is no heap type")
 

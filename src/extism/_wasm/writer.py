@@ -13,9 +13,10 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from extism._wasm.entries import KINDS, TABLE_WITH_INIT
 from extism._wasm.leb128 import write_unsigned
 from extism._wasm.model import GlobalType, MemoryType, Section, SectionId, TableType
-from extism._wasm.reader import HEADER, KINDS, TABLE_WITH_INIT
+from extism._wasm.reader import HEADER
 from extism._wasm.valtypes import (
     write_globaltype,
     write_memorytype,

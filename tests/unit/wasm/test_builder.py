@@ -16,7 +16,9 @@ from extism._wasm.assembly import (
     const,
     data_drop,
     global_get,
+    global_set,
     local_get,
+    local_set,
     memory_grow,
     memory_init,
     ref_func,
@@ -415,6 +417,27 @@ def test_data_is_added_and_counted() -> None:
     assert answers(wasm) == RIGHT
 
 
+def test_active_data_follows_its_memory() -> None:
+    """Data of a memory that an import pushes on goes to the same memory, at the same global's offset."""
+    builder = Builder(
+        read(
+            wat(
+                """(module (import "m" "g" (global $g i32)) (memory (export "m") 1)
+                     (data (offset (global.get $g)) "by global") (data "passive"))"""
+            )
+        )
+    )
+    builder.add_import("m", "other", MemoryType(Limits(1)))
+    builder.add_import("m", "later", GlobalType("i32"))
+    wasm = builder.build()
+    validate(wasm)
+
+    assert [(item.memory, item.offset) for item in read(wasm).data_segments] == [
+        (1, global_get(0) + END),
+        (None, b""),
+    ]
+
+
 def test_removed_data_is_gone() -> None:
     """Without its data a memory starts empty; the count says so too."""
     builder = Builder(read(wat('(module (memory (export "m") 1) (data (i32.const 0) "x"))')))
@@ -591,6 +614,18 @@ def test_a_compiled_guest_is_the_same_program_with_more_imports(c_guest: bytes) 
     assert [before.call("hash", *each) for each in calls] == [
         after.call("hash", *each) for each in calls
     ]
+
+
+def test_small_instructions_run() -> None:
+    """Locals and globals are written and read by the instructions of `assembly`."""
+    builder = Builder()
+    kept = builder.add_global(GlobalType("i32", mutable=True), const("i32", 0))
+    body = const("i32", 6) + local_set(1) + local_get(1) + global_set(kept)
+    body += global_get(kept) + local_get(0) + b"\x6c"
+    type_ = FuncType(("i32",), ("i32",))
+    builder.add_export("times six", "func", builder.add_function(type_, body, ["i32", "i64"]))
+
+    assert Live(builder.build()).call("times six", 7) == 42
 
 
 def test_a_module_with_nothing_of_its_own_gains_imports() -> None:

@@ -11,6 +11,13 @@ from oracle import validate, wat
 
 from extism._wasm.cursor import Cursor
 from extism._wasm.dump import dump
+from extism._wasm.entries import (
+    read_data,
+    read_element,
+    read_export,
+    read_global,
+    read_table,
+)
 from extism._wasm.leb128 import write_unsigned
 from extism._wasm.model import (
     ArrayType,
@@ -32,16 +39,7 @@ from extism._wasm.model import (
     TagType,
 )
 from extism._wasm.names import names_of, producers
-from extism._wasm.reader import (
-    HEADER,
-    Module,
-    read,
-    read_data,
-    read_element,
-    read_export,
-    read_global,
-    read_table,
-)
+from extism._wasm.reader import HEADER, Module, read
 from extism._wasm.valtypes import (
     read_globaltype,
     read_memorytype,
@@ -360,7 +358,7 @@ def test_types_of_the_garbage_collected_heap_are_read() -> None:
     assert module.types[0] == SubType(first, is_final=False, group=2)
     assert module.types[1] == SubType(ArrayType(FieldType("i32", mutable=True)), group=2)
     assert [entry.is_plain for entry in module.types] == [False, False, True, False, True]
-    assert module.imports[0].type == module.func_type(0)
+    assert module.type_of(module.imports[0]) == module.func_type(0)
 
 
 FIXTURES = [
@@ -524,8 +522,17 @@ def test_malformed_sections_are_refused(id_: SectionId, payload: bytes, text: st
 
 def test_more_entries_than_any_engine_allows_are_refused() -> None:
     """A list of over a million entries is refused before it is made, although its bytes are there."""
-    with pytest.raises(WasmError, match="1000001 entries are more than the 1000000"):
+    with pytest.raises(WasmError, match="1000001 items are more than the 1000000"):
         _ = one(SectionId.TYPE, write_unsigned(1_000_001) + b"\x4e\x00" * 1_000_001).types
+
+
+@pytest.mark.parametrize(
+    "text", ["", "int", "i8", "(ref)", "(ref null)", "(ref null foo)", "(ref -1)", "ref 1"]
+)
+def test_what_is_no_value_type_is_not_written(text: str) -> None:
+    """Text that names no value type is an error."""
+    with pytest.raises(WasmError):
+        write_valtype(text)
 
 
 def test_a_function_of_a_type_that_is_none_is_refused() -> None:
