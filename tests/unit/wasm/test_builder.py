@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
+from c_guests import compile_c
 from oracle import Live, validate, wat
 
 from extism._wasm.assembly import (
@@ -592,15 +590,8 @@ int hash(int rounds, int which) {
 @pytest.fixture(scope="module", params=["-Os", "-O3 -msimd128 -mtail-call -mbulk-memory"])
 def c_guest(request, tmp_path_factory) -> bytes:
     """Return what a real compiler makes of `C_GUEST`, padded numbers and all."""
-    folder = tmp_path_factory.mktemp("c")
-    source, target = folder / "guest.c", folder / "guest.wasm"
-    source.write_text(C_GUEST)
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding"]
-    options = ["-nostdlib", "-Wl,--no-entry", "-Wl,--export=hash", "-fno-sanitize=undefined"]
-    subprocess.run(
-        [*command, *request.param.split(), *options, "-o", target, source], check=True, timeout=100
-    )
-    return target.read_bytes()
+    options = [*request.param.split(), "-Wl,--export=hash"]
+    return compile_c(C_GUEST, tmp_path_factory.mktemp("c"), *options)
 
 
 def test_a_compiled_guest_is_the_same_program_with_more_imports(c_guest: bytes) -> None:

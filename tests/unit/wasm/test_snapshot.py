@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from c_guests import compile_c
 from oracle import Live, validate, wat
 
 from extism._wasm.instrument import Instrumented, instrument
@@ -268,3 +269,49 @@ def test_state_that_cannot_be_kept_is_refused() -> None:
         instrument(
             wat("(module (global i32 (i32.const 0)) (global (mut externref) (ref.null extern)))")
         )
+
+
+C_GUEST = r"""
+typedef unsigned (*step)(unsigned);
+static unsigned shift(unsigned x) { return x << 3 ^ x >> 5; }
+static unsigned turn(unsigned x) { return x * 2654435761u; }
+static step steps[] = {shift, turn};
+static unsigned primes[500], count;
+static char *heap;
+static double mean = 0.25;
+
+void init(void) {
+    for (unsigned n = 2; count < 500; n++) {
+        unsigned is_prime = 1;
+        for (unsigned i = 0; i < count; i++) if (n % primes[i] == 0) { is_prime = 0; break; }
+        if (is_prime) primes[count++] = n;
+    }
+    heap = (char *)(__builtin_wasm_memory_grow(0, 3) * 65536ul);
+    for (unsigned i = 0; i < 3 * 65536; i += 997) heap[i] = (char)steps[i & 1](i);
+    for (unsigned i = 0; i < count; i++) mean += primes[i] / 500.0;
+}
+
+unsigned run(unsigned x) {
+    volatile char stack[5000];
+    stack[x % 5000] = 1;
+    if (!heap) return 0;
+    for (unsigned i = 0; i < count; i++) x = steps[x & 1](x ^ primes[i]) + heap[x % (3 * 65536)];
+    heap[x % (3 * 65536)] += stack[x % 5000];
+    primes[x % 500]++;
+    mean *= 1.5;
+    return x + (unsigned)mean;
+}
+"""
+
+
+@pytest.mark.parametrize("options", ["-Os", "-O2 -mbulk-memory -msimd128"])
+def test_a_compiled_guest_goes_on_where_it_was(options: str, tmp_path) -> None:
+    """A C program with tables, heap and stack gives the same answers from its snapshot, call by call."""
+    exports = ["-Wl,--export=init", "-Wl,--export=run"]
+    wasm = compile_c(C_GUEST, tmp_path, *options.split(), *exports)
+    new, original = snapped(wasm, ("init",), remove=("init",))
+    copy = Live(new)
+    numbers = [1, 2, 3, 1, 2, 3, 10**9]
+
+    assert Live(wasm).call("run", 1) == 0
+    assert [copy.call("run", n) for n in numbers] == [original.call("run", n) for n in numbers]
