@@ -100,6 +100,7 @@ class CompiledPlugin:
             kernel=cache.module(engine, kernel_wasm(), "kernel"),
             wasi=world,
             max_bytes=_max_bytes(self.manifest),
+            is_limited_by_manifest=self.manifest.memory.max_pages is not None,
             is_frail=FRAIL_SECTION in main.outline.custom,
         )
 

@@ -223,10 +223,12 @@ class Plugin:
         self._instance = None
         call = Call("", self._state, deadline=deadline_after(self._timeout_ms))
         try:
-            self._instance = Instance(self.compiled_plugin.program, call)
+            # Kept before it is started, so that starting can be cancelled.
+            self._instance = instance = Instance(self.compiled_plugin.program)
+            instance.start(call)
         finally:
             call.is_over = True
-        return self._instance
+        return instance
 
 
 class CancelHandle:

@@ -218,6 +218,7 @@ class Function:
         "_func",
         "_pack",
         "_unpack",
+        "has_results",
         "store",
     )
 
@@ -230,6 +231,7 @@ class Function:
         self._count = max(len(params), len(results), 1)
         self._buffer = (c_char * (SLOT * self._count))()
         self._buffer_address = addressof(self._buffer)
+        self.has_results = bool(results)
         self._pack = layout(params).pack_into
         self._unpack = layout(results).unpack_from
 

@@ -60,6 +60,11 @@ class Call:
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody wants the call to end."""
+        return self.kernel is not None and self.kernel.is_cancelled
+
+    @property
     def is_late(self) -> bool:
         """Whether the deadline has passed."""
         return self.deadline is not None and time.monotonic() >= self.deadline

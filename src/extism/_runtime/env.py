@@ -14,7 +14,7 @@ from extism import abi
 from extism._capabilities.log import MAX_MESSAGE_BYTES
 from extism._capabilities.log_sinks import LogLevel
 from extism._runtime.kernel import NoRoom
-from extism.errors import CallError, OutOfMemory
+from extism.errors import CallError, Error, OutOfMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +52,14 @@ def http_request(call: Call, request: int, body: int) -> tuple[int]:
     state.last_response = None
     text = _bytes(call, request, "http request")
     content = _bytes(call, body, "http request body") if body else None
-    state.last_response = state.http.send(text, content, deadline=call.deadline)
+    try:
+        state.last_response = state.http.send(
+            text, content, deadline=call.deadline, is_cancelled=lambda: call.is_cancelled
+        )
+    except Error:
+        raise
+    except (ValueError, OSError) as exc:
+        raise CallError(str(exc), function=call.function) from exc
     return (_store(call, state.last_response.body),)
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from extism import abi
+from extism._engine.faults import FaultKind
 from extism._engine.linker import Instance as EngineInstance
 from extism._engine.store import Store
 from extism._runtime.kernel import Kernel, NoRoom
 from extism._runtime.outcome import Exit, creation_error
-from extism._runtime.startup import initialise, initialise_library
-from extism.errors import CallError, FunctionNotFound
+from extism._runtime.startup import initialise, initialise_library, runs_code
+from extism.errors import CallError, FunctionNotFound, ManifestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,8 @@ __all__ = ["Instance", "Program"]
 
 _START: Final = "_start"
 
+_TRAPS_WITHOUT_MEMORY: Final = ("unreachable", "memory out of bounds")
+
 
 @dataclass(frozen=True)
 class Program:
@@ -48,7 +51,8 @@ class Program:
         linker: Everything that belongs to no store.
         kernel: The kernel's code.
         wasi: What the modules see of the world; None without WASI.
-        max_bytes: Growth of memories that the manifest grants, in bytes; None for no limit.
+        max_bytes: How much all memories together may grow; None for no limit.
+        is_limited_by_manifest: Whether the manifest says `max_bytes`, so that it is kept to the byte.
         is_frail: Whether a trap leaves the code in a state in which it must not be called again.
     """
 
@@ -58,6 +62,7 @@ class Program:
     kernel: Code
     wasi: Wasi | None
     max_bytes: int | None
+    is_limited_by_manifest: bool
     is_frail: bool
 
     def function_type(self, name: str) -> FuncType:
@@ -87,34 +92,45 @@ class Program:
 
 class Instance:
     """
-    One living copy of a program.
+    One living copy of a program; brought to life by `start`.
 
     Args:
         program: What to bring to life.
-        call: The call in which that happens: host functions may be called by start functions, and its
-            deadline covers them.
 
     Raises:
-        Error: A start function or an initialiser ended badly, or modules do not fit together.
+        ManifestError: A directory of `allowed_paths` cannot be opened.
+        OutOfMemory: The memories that the modules begin with are larger than the manifest grants.
     """
 
-    def __init__(self, program: Program, call: Call) -> None:
+    def __init__(self, program: Program) -> None:
+        _check_initial(program)
+        self.store = _store(program)
         self._program = program
         self._functions: dict[str, Function] = {}
-        self._is_worn = False
-        self.store = Store(program.linker.engine, wasi=program.wasi)
-        self._max_memory_bytes = _cap(program)
-        self.store.limit_memory(self._max_memory_bytes)
-        self.store.open(call.deadline)
-        try:
-            self._create(call)
-        finally:
-            self.store.close()
+        self._memories: list[tuple[Memory, int]] = []
+        self._is_worn = True
 
     @property
     def is_worn(self) -> bool:
         """Whether the next call needs a new instance."""
         return self._is_worn
+
+    def start(self, call: Call) -> None:
+        """
+        Make the modules, and run their start functions and initialisers.
+
+        Args:
+            call: In which that happens: host functions may be called, and its deadline holds.
+
+        Raises:
+            Error: Code ended badly, or modules do not fit together.
+        """
+        try:
+            self.store.open(call.deadline)
+            self._create(call)
+        finally:
+            self.store.close()
+        self._is_worn = False
 
     def run(self, call: Call) -> Exit:
         """
@@ -127,11 +143,11 @@ class Instance:
         """
         function = self._functions.get(call.function) or self._function(call.function)
         call.kernel = self._kernel
-        self.store.open(call.deadline)
         try:
+            self.store.open(call.deadline)
             return self._run(call, function)
         except BaseException:
-            self._is_worn = True
+            self._is_worn = self._program.is_frail
             raise
         finally:
             self.store.close()
@@ -139,21 +155,27 @@ class Instance:
     def _run(self, call: Call, function: Function) -> Exit:
         kernel = self._kernel
         try:
-            fault = kernel.begin(call.input)
+            kernel.begin(call.input)
         except NoRoom:
             return Exit(code=-1, is_out_of_memory=True)
-        fault = fault or function(call)
-        results = () if fault else function.results
-        exit_ = Exit(
-            fault,
-            code=results[0] if results else 0,
-            output=kernel.output(),
-            error=kernel.error(),
-            is_late=call.is_late,
-            is_out_of_memory=fault is not None and self._is_out_of_memory(),
+        fault = function(call)
+        code = function.results[0] if function.has_results and fault is None else 0
+        has_outgrown = self._has_outgrown()
+        error = kernel.error()
+        is_failed = fault is not None or bool(code) or error is not None
+        self._is_worn = (
+            has_outgrown
+            or call.function == _START
+            or (fault is not None and (self._program.is_frail or fault.kind is FaultKind.EXIT))
         )
-        self._is_worn = call.function == _START or (fault is not None and self._program.is_frail)
-        return exit_
+        return Exit(
+            fault,
+            code=code,
+            output=kernel.output(),
+            error=error,
+            is_late=call.is_late,
+            is_out_of_memory=has_outgrown or (is_failed and self._wanted_more(fault)),
+        )
 
     def _function(self, name: str) -> Function:
         kind = self._program.function_type(name)
@@ -162,14 +184,19 @@ class Instance:
         return function
 
     def _create(self, call: Call) -> None:
-        self._kernel = Kernel(
-            self._made(self._program.linker.instantiate(self.store, self._program.kernel))
-        )
+        program = self._program
+        self._kernel = Kernel(self._made(program.linker.instantiate(self.store, program.kernel)))
+        self._memories.append((self._kernel.data, self._kernel.data.size))
+        self.store.limit_memory(self._cap())
         call.kernel = self._kernel
-        linker = self._program.linker.clone()
+        linker = program.linker.clone()
         linker.define_instance(abi.ENV, self._kernel.instance)
-        for unit in self._program.units:
+        for unit in program.units:
             self._link(linker, unit, call)
+        if call.is_late and any(
+            runs_code(u.outline, is_main=u is program.main) for u in program.units
+        ):
+            raise creation_error(Exit(is_late=True))
 
     def _link(self, linker: Linker, unit: Unit, call: Call) -> None:
         is_main = unit is self._program.main
@@ -179,58 +206,72 @@ class Instance:
         instance = self._made(linker.instantiate(self.store, unit.code, call))
         if is_main:
             self._main = instance
-            self._check(initialise(instance, unit.functions, call))
-        else:
-            self._check(initialise_library(instance, unit.functions, call))
+        own = unit.outline.imported_count("memory")
+        for export in unit.outline.exports:
+            if export.kind == "memory" and export.index >= own:
+                memory = unit.outline.memories[export.index]
+                start = memory.limits.min * memory.page_size
+                self._memories.append((instance.memory(export.name), start))
+        run = initialise if is_main else initialise_library
+        fault = run(instance, unit.functions, call)
+        if fault is not None:
+            raise creation_error(Exit(fault, is_out_of_memory=self._wanted_more(fault)))
         linker.define_instance(unit.name, instance)
 
     def _made(self, made: EngineInstance | Fault) -> EngineInstance:
         if isinstance(made, EngineInstance):
             return made
-        raise creation_error(Exit(made, is_out_of_memory=self._is_out_of_memory()))
+        raise creation_error(Exit(made, is_out_of_memory=self._wanted_more(made)))
 
-    def _check(self, fault: Fault | None) -> None:
-        if fault is not None:
-            raise creation_error(Exit(fault, is_out_of_memory=self._is_out_of_memory()))
+    def _cap(self) -> int | None:
+        """Return how large any one memory may become: the engine's limit is one for all of them."""
+        limit = self._program.max_bytes
+        if limit is None:
+            return None
+        return max([self._kernel.data.size, *_initial_sizes(self._program)]) + limit
 
-    def _is_out_of_memory(self) -> bool:
-        """
-        Tell whether a memory has reached its cap.
-
-        The engine does not report a refused growth, so this is what can be known after the fact: the
-        kernel had to refuse a block, or a memory has no page left.
-        """
-        cap = self._max_memory_bytes
-        if cap is None:
+    def _has_outgrown(self) -> bool:
+        """Tell whether all memories together have grown by more than a manifest grants."""
+        program = self._program
+        if program.max_bytes is None or not program.is_limited_by_manifest:
             return False
-        return any(memory.size + abi.PAGE > cap for memory in self._memories())
+        return sum(memory.size - start for memory, start in self._memories) > program.max_bytes
 
-    def _memories(self) -> Sequence[Memory]:
-        kernel, main = getattr(self, "_kernel", None), getattr(self, "_main", None)
-        found = [kernel.data] if kernel else []
-        if main is not None:
-            exports = self._program.main.outline.exports
-            found += [main.memory(export.name) for export in exports if export.kind == "memory"]
-        return found
+    def _wanted_more(self, fault: Fault | None) -> bool:
+        """
+        Tell whether code failed for want of memory, as far as that can be known.
+
+        The kernel notes that it refused a block. The engine notes nothing when it refuses to let a memory
+        grow, but code that was refused ends in one of two traps, with a memory that has no page left.
+        """
+        if hasattr(self, "_kernel") and self._kernel.has_refused:
+            return True
+        cap = self._cap() if hasattr(self, "_kernel") else None
+        if cap is None or fault is None or fault.trap not in _TRAPS_WITHOUT_MEMORY:
+            return False
+        return any(memory.size + abi.PAGE > cap for memory, _ in self._memories)
 
 
-def _cap(program: Program) -> int | None:
-    """
-    Return how large any one memory may become.
+def _store(program: Program) -> Store:
+    try:
+        return Store(program.linker.engine, wasi=program.wasi)
+    except OSError as exc:
+        text = f"Unable to create Extism plugin: {exc}"
+        raise ManifestError(text, where="allowed_paths") from exc
 
-    Raises:
-        OutOfMemory: The memories that the modules start with are over the limit by themselves.
-    """
-    if program.max_bytes is None:
-        return None
-    initial = [
+
+def _initial_sizes(program: Program) -> list[int]:
+    """Return the sizes in bytes that the modules' own memories begin with."""
+    return [
         memory.limits.min * memory.page_size
         for unit in program.units
-        for memory in unit.outline.memories
+        for memory in unit.outline.memories[unit.outline.imported_count("memory") :]
     ]
-    if sum(initial) > program.max_bytes:
+
+
+def _check_initial(program: Program) -> None:
+    if program.max_bytes is not None and sum(_initial_sizes(program)) > program.max_bytes:
         raise creation_error(Exit(code=-1, is_out_of_memory=True))
-    return max(initial, default=0) + program.max_bytes
 
 
 def _not_found(name: str, available: Sequence[str]) -> FunctionNotFound:

@@ -14,19 +14,15 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from extism import abi
 from extism._engine.engine import wat_to_wasm
 
 if TYPE_CHECKING:
-    from extism._engine.faults import Fault
     from extism._engine.linker import Instance
+    from extism._engine.store import Function
 
-__all__ = ["EXPORTS", "Kernel", "NoRoom", "kernel_wasm"]
+__all__ = ["Kernel", "NoRoom", "kernel_wasm"]
 
 Data: TypeAlias = bytes | bytearray | memoryview
-
-EXPORTS: Final = tuple(name for name, row in abi.FUNCTIONS.items() if row.by == "kernel")
-"""What guests may import of the kernel; its memories and `begin` are the host's alone."""
 
 _FIRST: Final = 512
 """The first handle."""
@@ -40,6 +36,8 @@ _SPAN: Final = struct.Struct("<Q")
 _SPAN_OFFSET: Final = 48
 _GENERATION: Final = struct.Struct("<I")
 _GENERATION_OFFSET: Final = 72
+_REFUSED_OFFSET: Final = 76
+_TOO_LONG: Final = 1 << 32
 _HEADER: Final = struct.Struct("<III")
 """A header: generation, capacity in granules, bytes used. It stands in `meta` at half the handle."""
 
@@ -55,17 +53,34 @@ def kernel_wasm() -> bytes:
 
 
 class Kernel:
-    """The kernel of one store, as the host uses it."""
+    """
+    The kernel of one store, as the host uses it.
+
+    What the host runs of it is short, and cannot be ended by a deadline: a list would be torn in the
+    middle, and a host function would be told that there is no room where there is no time.
+    """
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
+        self._store = instance.store
         self.data = instance.memory("data")
         self._meta = instance.memory("meta")
         self._begin = instance.function("begin", ("i64",), ("i64",))
         self._alloc = instance.function("alloc", ("i64",), ("i64",))
+        self._reserve = instance.function("reserve", ("i64",), ("i64",))
         self._free = instance.function("free", ("i64",), ())
 
-    def begin(self, data: Data) -> Fault | None:
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the call that runs was cancelled."""
+        return self._store.is_cancelled
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether a guest was refused a block in this call because memory may not grow as far."""
+        return bool(self._meta.view()[_REFUSED_OFFSET])
+
+    def begin(self, data: Data) -> None:
         """
         Forget all blocks of the last call, and make `data` the input of the next.
 
@@ -73,15 +88,12 @@ class Kernel:
             NoRoom: The input does not fit in what the kernel's memory may hold.
         """
         length = len(data)
-        fault = self._begin(None, length)
-        if fault is not None:
-            return fault
+        self._run(self._begin, length)
         (offset,) = self._begin.results
         if offset < 0:
             raise NoRoom
         if length:
             self.data.write(offset, data)
-        return None
 
     def output(self) -> bytes:
         """Return a copy of what the guest set as output."""
@@ -118,13 +130,7 @@ class Kernel:
         Raises:
             NoRoom: The kernel's memory may not grow that far.
         """
-        if not length:
-            return 0
-        fault = self._alloc(None, length)
-        handle: int = self._alloc.results[0]
-        if fault is not None or not handle:
-            raise NoRoom
-        return handle
+        return self._block(self._alloc, length)
 
     def store(self, data: Data) -> int:
         """
@@ -133,11 +139,31 @@ class Kernel:
         Raises:
             NoRoom: The kernel's memory may not grow that far.
         """
-        handle = self.alloc(len(data))
+        handle = self._block(self._reserve, len(data))
         if handle:
             self.data.write(handle, data)
         return handle
 
     def free(self, handle: int) -> None:
         """Free the live block at `handle`; anything else is left as it is."""
-        self._free(None, handle)
+        self._run(self._free, handle)
+
+    def _block(self, function: Function, length: int) -> int:
+        if not length:
+            return 0
+        if length >= _TOO_LONG:
+            raise NoRoom
+        self._run(function, length)
+        handle: int = function.results[0]
+        if not handle:
+            raise NoRoom
+        return handle
+
+    def _run(self, function: Function, value: int) -> None:
+        store = self._store
+        store.is_shielded = True
+        try:
+            fault = function(None, value)
+        finally:
+            store.is_shielded = False
+        assert fault is None, fault

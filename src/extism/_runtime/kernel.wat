@@ -30,7 +30,8 @@
 ;;              56      8   words             how many of them start 8 bytes: span - 7, at least 0
 ;;              64      8   dirty             the largest span there ever was
 ;;              72      4   generation        even; starts at 0, two more at each reset
-;;              76     48   the host's        zeros, never touched here
+;;              76      4   refused           1 once a block was refused for want of room
+;;              80     44   the host's        zeros, never touched here
 ;;             124      4   filled            bit i is set: bin i is not empty
 ;;             128    108   27 bins           each 4: first free block of class i, or 0
 ;;             236     20   always zero       so nothing free lies below the first block
@@ -175,7 +176,8 @@
     (local.set $need (call $granules (local.get $length)))
     (if (i32.eqz (local.get $need)) (then (return (i64.const 0))))
     (local.set $header (call $place (local.get $need)))
-    (if (i32.eqz (local.get $header)) (then (return (i64.const 0))))
+    (if (i32.eqz (local.get $header))
+      (then (i32.store $meta offset=76 (i32.const 0) (i32.const 1)) (return (i64.const 0))))
     (call $wipe (local.get $header) (local.get $need))
     (call $claim (local.get $header) (local.get $need) (local.get $length)))
 
@@ -209,7 +211,7 @@
     (if (i32.eqz (local.get $generation))
       (then (memory.fill $meta (i32.const 256) (i32.const 0)
         (i32.sub (i32.shl (memory.size $meta) (i32.const 16)) (i32.const 256)))))
-    (i32.store $meta offset=72 (i32.const 0) (local.get $generation))
+    (i64.store $meta offset=72 (i32.const 0) (i64.extend_i32_u (local.get $generation)))
     (memory.fill $meta (i32.const 0) (i32.const 0) (i32.const 64))
     (memory.fill $meta (i32.const 124) (i32.const 0) (i32.const 112)))
 

@@ -161,6 +161,13 @@ class _Givers:
 
     def _refuse_shadows(self, host: Sequence[HostImport]) -> None:
         for item in host:
+            row = abi.FUNCTIONS.get(item.name) if item.namespace == abi.ENV else None
+            if row is not None and row.by == "kernel":
+                raise LinkError(
+                    f"a host function may not be called {abi.ENV}::{item.name}: the kernel gives that",
+                    module=abi.ENV,
+                    name=item.name,
+                )
             part = self._parts.get(item.namespace)
             if part is not None and part.outline.export(item.name):
                 raise LinkError(

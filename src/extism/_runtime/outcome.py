@@ -34,8 +34,12 @@ __all__ = ["MAX_ERROR_BYTES", "Exit", "creation_error", "settle"]
 MAX_ERROR_BYTES: Final = 65536
 """Of an error text that a guest sets; what is longer is cut, and says so."""
 
-_TRAP_CODE: Final = 134
-_HOST_CODE: Final = -1
+_FAULT_CODES: Final = {
+    FaultKind.TRAP: 134,
+    FaultKind.INTERRUPT: -1,
+    FaultKind.ERROR: -1,
+}
+"""The exit codes of ends that have none of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Exit:
         output: What the guest set as output.
         error: The error text that the guest set; None for none.
         is_late: Whether the deadline had passed when it ended.
-        is_out_of_memory: Whether a limit of memory had been reached.
+        is_out_of_memory: Whether it ended as it did for want of memory.
     """
 
     fault: Fault | None = None
@@ -133,9 +137,8 @@ def _out_of_memory(function: str, exit_: Exit) -> OutOfMemory:
 
 def _said_so(function: str, exit_: Exit) -> GuestError:
     assert exit_.error is not None
-    code = exit_.code
-    if exit_.fault is not None:
-        code = exit_.fault.exit_status if exit_.fault.kind is FaultKind.EXIT else _TRAP_CODE
+    fault = exit_.fault
+    code = exit_.code if fault is None else fault.exit_status or _FAULT_CODES.get(fault.kind, 0)
     return GuestError(_text(exit_.error), function=function, exit_code=code)
 
 
@@ -150,7 +153,7 @@ def _trap(function: str, exit_: Exit) -> Trap:
     return Trap(
         fault.text.rstrip(),
         function=function,
-        exit_code=_TRAP_CODE if fault.kind is FaultKind.TRAP else _HOST_CODE,
+        exit_code=_FAULT_CODES[fault.kind],
         kind=fault.trap,
         backtrace=fault.text.partition("\n\nCaused by:")[0],
     )
@@ -168,16 +171,12 @@ def _stopped(exit_: Exit, reason: str) -> bool:
     return _has(exit_, FaultKind.INTERRUPT) and _fault(exit_).trap == reason
 
 
-def _failed(exit_: Exit) -> bool:
-    return exit_.fault is not None or bool(exit_.code) or bool(exit_.error)
-
-
 _TABLE: Final[tuple[tuple[Callable[[Exit], bool], Callable[[str, Exit], BaseException]], ...]] = (
     (lambda exit_: exit_.fault is not None and exit_.fault.raised is not None, _raised),
     (lambda exit_: _has(exit_, FaultKind.FUEL), _out_of_fuel),
     (lambda exit_: _stopped(exit_, StopReason.CANCELLED), _cancelled),
     (lambda exit_: exit_.is_late or _stopped(exit_, StopReason.DEADLINE), _late),
-    (lambda exit_: exit_.is_out_of_memory and _failed(exit_), _out_of_memory),
+    (lambda exit_: exit_.is_out_of_memory, _out_of_memory),
     (lambda exit_: bool(exit_.error), _said_so),
     (lambda exit_: _has(exit_, FaultKind.EXIT) and _fault(exit_).exit_status != 0, _exited),
     (lambda exit_: exit_.fault is not None and not _has(exit_, FaultKind.EXIT), _trap),

@@ -26,12 +26,20 @@ if TYPE_CHECKING:
 
     from extism._engine.faults import Fault
     from extism._engine.linker import Instance
+    from extism._wasm.reader import Module as Outline
 
-__all__ = ["initialise", "initialise_library"]
+__all__ = ["initialise", "initialise_library", "runs_code"]
 
 _PLAIN: Final = FuncType()
 _HASKELL: Final = FuncType(("i32", "i32"))
 _HASKELL_ANSWERS: Final = FuncType(("i32", "i32"), ("i32",))
+
+
+def runs_code(module: Outline, *, is_main: bool) -> bool:
+    """Tell whether code of a module runs when it is brought to life."""
+    functions = module.exported_functions()
+    by_name = any(True for _ in _initialisers(functions)) if is_main else "_initialize" in functions
+    return module.start is not None or by_name
 
 
 def initialise(instance: Instance, functions: Mapping[str, FuncType], data: object) -> Fault | None:

@@ -58,13 +58,14 @@ def test_free_space_is_used_before_memory_grows() -> None:
     kernel.check()
 
 
-def test_a_refused_growth_gives_null_and_changes_nothing() -> None:
-    """At the limit alloc gives 0, blocks stay as they are, and smaller requests are still met."""
+def test_a_refused_growth_gives_null_and_changes_nothing_but_the_note() -> None:
+    """At the limit alloc gives 0, which is noted; blocks stay as they are, smaller requests are met."""
     kernel = BareKernel(max_pages=20)
     kept = kernel.filled(1000, 0x5A)
-    meta = bytes(kernel.meta.read(kernel.store))
+    meta = bytearray(kernel.meta.read(kernel.store))
     refused = kernel.alloc(100 << 20)
-    unchanged = bytes(kernel.meta.read(kernel.store)) == meta
+    meta[76] = 1
+    unchanged = kernel.meta.read(kernel.store) == meta
     rest = 20 * PAGE - kernel.end
 
     assert (refused, unchanged, pages(kernel)) == (0, True, (16, 8))
@@ -73,6 +74,23 @@ def test_a_refused_growth_gives_null_and_changes_nothing() -> None:
     assert kernel.alloc(1) == 0
     assert kernel.read(kept, 1000) == b"\x5a" * 1000
     kernel.check()
+
+
+@pytest.mark.parametrize("absurd", [0, 1 << 32, U64])
+def test_only_want_of_room_is_noted(absurd: int) -> None:
+    """No bytes, and more than any memory could hold, are refused without a note; reset forgets it."""
+    kernel = BareKernel(max_pages=20)
+
+    def note() -> int:
+        return kernel.meta.read(kernel.store, 76, 80)[0]
+
+    kernel.alloc(absurd)
+    before = note()
+    kernel.alloc(100 << 20)
+    after = note()
+    kernel.reset()
+
+    assert (before, after, note()) == (0, 1, 0)
 
 
 def test_room_comes_back_when_blocks_are_freed() -> None:
