@@ -202,14 +202,14 @@ class Builder:
     def add_elements(self, functions: Iterable[int], offset: int, table: int = 0) -> None:
         """Put functions into a table, from slot `offset` on, when the module is instantiated."""
         self._imports_are_known = True
-        address = "i64" if self._tables[table].limits.is_64 else "i32"
+        address = "i64" if self._table(table).limits.is_64 else "i32"
         start = const(address, offset) + END
         segment = ElementSegment("active", "funcref", table, start, tuple(functions))
         self._append(SectionId.ELEMENT, write_element(segment))
 
     def grow_table(self, by: int, table: int = 0) -> int:
         """Make a table of the module's own larger from the start; return the first new slot."""
-        limits = self._tables[table].limits
+        limits = self._table(table).limits
         size = limits.min + by
         highest = None if limits.max is None else max(limits.max, size)
         self.set_table_limits(replace(limits, min=size, max=highest), table)
@@ -282,6 +282,11 @@ class Builder:
 
     def _append(self, id_: SectionId, entry: bytes) -> None:
         self._changes.appended[id_].append([entry])
+
+    def _table(self, index: int) -> TableType:
+        if not 0 <= index < len(self._tables):
+            raise WasmError(f"table {index} of {len(self._tables)}", section="table")
+        return self._tables[index]
 
     def _new_index(self, kind: Kind) -> int:
         self._imports_are_known = True

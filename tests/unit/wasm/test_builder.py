@@ -533,6 +533,10 @@ def test_what_is_not_there_cannot_be_changed() -> None:
         Builder(module).exported("f", "memory")
     with pytest.raises(WasmError, match="memory 0 is not the old module's own"):
         Builder(module).set_memory_limits(Limits(1))
+    with pytest.raises(WasmError, match="table 0 of 0"):
+        Builder(module).grow_table(1)
+    with pytest.raises(WasmError, match="table 0 of 0"):
+        Builder(module).add_elements([0], 0)
     with pytest.raises(WasmError, match="global 3 is not the old module's own"):
         Builder(module).set_global(3, 1)
 
