@@ -4,6 +4,8 @@ How a Python annotation becomes a WebAssembly value, and back: one table.
 A *wire* is one row: the WebAssembly type, how a parameter is read, how a result is written. Everything
 that is not a number travels as a handle: `Blob` rows turn bytes into values and are wrapped once, in
 `_handle`. What reads and writes blocks is handed in as `current.CurrentPlugin`.
+
+Dataclasses, and models with `model_validate_json` and `model_dump_json`, travel as JSON objects.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import json
 import pickle
 import types
 import typing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Protocol, TypeVar, Union
 
 if TYPE_CHECKING:
@@ -90,9 +92,7 @@ def parameter_wire(annotation: Any) -> Wire:
     Raises:
         TypeError: The annotation has no row; the text says which have one.
     """
-    if annotation is int:
-        return _RAW_INT
-    return _wire(annotation, _PARAMETER_BLOBS)
+    return _wire(annotation, _PARAMETERS)
 
 
 def result_wires(annotation: Any) -> tuple[Wire, ...]:
@@ -105,31 +105,42 @@ def result_wires(annotation: Any) -> tuple[Wire, ...]:
     if annotation in {None, type(None)}:
         return ()
     if typing.get_origin(annotation) is tuple:
-        return tuple(_wire(each, _RESULT_BLOBS) for each in typing.get_args(annotation))
-    return (_wire(annotation, _RESULT_BLOBS),)
+        return tuple(_wire(each, _RESULTS) for each in typing.get_args(annotation))
+    return (_wire(annotation, _RESULTS),)
 
 
-def _wire(annotation: Any, blobs: Callable[[Any, Any], _Blob | None]) -> Wire:
+@dataclass(frozen=True, slots=True)
+class _Direction:
+    """What differs between parameters and results: the row of a plain int, and what marks mean."""
+
+    int_row: Wire
+    marked: Callable[[Any, Any], _Blob | None]
+
+
+def _wire(annotation: Any, direction: _Direction) -> Wire:
     """Look up an annotation: plain, `Annotated`, or one of both or None."""
     inner = _unwrap_optional(annotation)
     if inner is not None:
-        return _optional(_wire(inner, blobs))
+        return _optional(_wire(inner, direction))
     if typing.get_origin(annotation) is Annotated:
         base, *marks = typing.get_args(annotation)
         for mark in marks:
-            if base is int and (mark is Raw or isinstance(mark, Raw)):
+            if base is int and _is(mark, Raw):
                 return _RAW_INT
-            blob = blobs(base, mark)
+            blob = direction.marked(base, mark)
             if blob is not None:
                 return _handle(blob)
-        return _wire(base, blobs)
+        return _wire(base, direction)
+    if annotation is int:
+        return direction.int_row
     if annotation in _NUMBERS:
         return _NUMBERS[annotation]
-    if annotation in _BLOBS:
-        return _handle(_BLOBS[annotation])
+    blob = _BLOBS.get(annotation) or _record(annotation)
+    if blob is not None:
+        return _handle(blob)
     raise TypeError(
-        f"{_name(annotation)} has no WebAssembly form: use str, bytes, int, float, bool, Optional[...], "
-        "or Annotated[..., Json], Annotated[..., Pickle], Annotated[..., Codec(function)]"
+        f"{_name(annotation)} has no WebAssembly form: use str, bytes, int, float, bool, a dataclass, "
+        "Optional[...], or Annotated[..., Json], Annotated[..., Pickle], Annotated[..., Codec(function)]"
     )
 
 
@@ -189,20 +200,21 @@ _NUMBERS: Final[dict[Any, Wire]] = {
 _BLOBS: Final[dict[Any, _Blob]] = {
     str: _Blob(bytes.decode, _typed(str, str.encode)),
     bytes: _Blob(bytes, _typed((bytes, bytearray, memoryview), bytes)),
-    # Upstream's rule, kept: the number travels as a block of 8 bytes.
-    int: _Blob(lambda data: int.from_bytes(data, "little", signed=True), _typed(int, _int_bytes)),
 }
 
-_JSON: Final = _Blob(json.loads, lambda value: json.dumps(value).encode())
+# Upstream's rule, kept: a result travels as a block of 8 bytes.
+_INT_BLOB: Final = _Blob(
+    lambda data: int.from_bytes(data, "little", signed=True), _typed(int, _int_bytes)
+)
 
 
 def _is(mark: Any, kind: type) -> bool:
     return mark is kind or isinstance(mark, kind)
 
 
-def _parameter_blob(_base: Any, mark: Any) -> _Blob | None:
+def _parameter_blob(base: Any, mark: Any) -> _Blob | None:
     if _is(mark, Json):
-        return _JSON
+        return _record(base) or _JSON
     if isinstance(mark, Codec):
         return _Blob(mark.codec, _refuse_result)
     if _is(mark, Pickle):
@@ -217,7 +229,7 @@ def _parameter_blob(_base: Any, mark: Any) -> _Blob | None:
 
 def _result_blob(base: Any, mark: Any) -> _Blob | None:
     if _is(mark, Json):
-        return _JSON
+        return _record(base) or _JSON
     if _is(mark, Pickle):
         return _Blob(pickle.loads, pickle.dumps)
     if isinstance(mark, Codec):
@@ -229,8 +241,52 @@ def _refuse_result(value: Any) -> bytes:
     raise TypeError(f"a Codec only reads; {type(value).__name__} cannot be written with it")
 
 
-_PARAMETER_BLOBS: Final = _parameter_blob
-_RESULT_BLOBS: Final = _result_blob
+_PARAMETERS: Final = _Direction(_RAW_INT, _parameter_blob)
+_RESULTS: Final = _Direction(_handle(_INT_BLOB), _result_blob)
+
+
+def _record(annotation: Any) -> _Blob | None:
+    """Return how a dataclass or a model travels; None for anything else."""
+    if not isinstance(annotation, type):
+        return None
+    if hasattr(annotation, "model_validate_json") and hasattr(annotation, "model_dump_json"):
+        encode = _typed(annotation, lambda value: value.model_dump_json().encode())
+        return _Blob(annotation.model_validate_json, encode)
+    if is_dataclass(annotation):
+        return _Blob(lambda data: _built(annotation, json.loads(data)), _typed(annotation, _dumped))
+    return None
+
+
+def _built(annotation: Any, value: Any) -> Any:
+    """Return what JSON gave, with the dataclasses that the annotation asks for at any depth."""
+    inner = _unwrap_optional(annotation)
+    if inner is not None:
+        return None if value is None else _built(inner, value)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is list and arguments and isinstance(value, list):
+        return [_built(arguments[0], each) for each in value]
+    if origin is dict and arguments and isinstance(value, dict):
+        return {key: _built(arguments[1], each) for key, each in value.items()}
+    if not (isinstance(annotation, type) and is_dataclass(annotation)):
+        return value
+    if not isinstance(value, dict):
+        raise TypeError(f"an object for {annotation.__name__} wanted, {value!r:.60} found")
+    hints = typing.get_type_hints(annotation)
+    return annotation(**{key: _built(hints.get(key), each) for key, each in value.items()})
+
+
+def _dumped(value: Any) -> bytes:
+    """Return JSON text, dataclasses at any depth as objects."""
+    return json.dumps(value, default=_plain).encode()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+_JSON: Final = _Blob(json.loads, _dumped)
 
 
 def _name(annotation: Any) -> str:

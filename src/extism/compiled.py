@@ -6,7 +6,9 @@ Frozen once made: any number of plugins, in any number of threads, are brought t
 
 from __future__ import annotations
 
+import inspect
 import os
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -82,6 +84,8 @@ class CompiledPlugin:
             self.manifest = _manifest(plugin)
             engine, cache = shared_engine(), _cache(native_directory())
             parts = [_part(module, engine) for module in resolve(self.manifest)]
+        if functions is HOST_FN_REGISTRY:
+            _warn_of_registry(self.functions, parts)
         with _prefixed("Unable to create Extism plugin: "):
             host = (*host_imports(), *(function.host_import() for function in self.functions))
             check_imports(parts, host, has_wasi=wasi)
@@ -161,12 +165,34 @@ def _part(module: ResolvedModule, engine: Engine) -> Part:
     if sniff(wasm) != "wasm":
         wasm = wat_to_wasm(wasm, module.name)
     try:
-        return Part(module.name, read(wasm))
+        part = Part(module.name, read(wasm))
+        part.decode()
     except WasmError as exc:
         engine.compile(wasm, module.name)
         raise CompileError(
             f"the engine takes this module, the toolkit does not: {exc}", module=module.name
         ) from exc
+    return part
+
+
+def _warn_of_registry(functions: Sequence[Function], parts: Sequence[Part]) -> None:
+    """Say which functions a plugin got that nobody handed to it."""
+    wanted = {(item.module, item.name) for part in parts for item in part.outline.imports}
+    used = [each.name for each in functions if (each.namespace or abi.USER, each.name) in wanted]
+    if used:
+        warnings.warn(
+            f"the plugin uses {', '.join(used)}, which it got only because every function ever decorated "
+            f"is given to every plugin; say functions=[{', '.join(used)}]",
+            stacklevel=_frames_of_ours(),
+        )
+
+
+def _frames_of_ours() -> int:
+    """Return the `stacklevel` of the first caller outside this package."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("extism."):
+        level, frame = level + 1, frame.f_back
+    return level - 1
 
 
 def _world(manifest: Manifest) -> Wasi:

@@ -50,7 +50,8 @@ class CurrentPlugin:
         Raises:
             IndexError: The range is not inside the plugin's memory.
         """
-        return self._call.live_kernel().data.range(mem.offset, mem.length)
+        data = self._call.live_kernel().data
+        return data.range(mem.offset, mem.length) if mem.length else memoryview(bytearray())
 
     def alloc(self, size: int) -> Memory:
         """
@@ -105,6 +106,11 @@ class CurrentPlugin:
         """Return what the caller gave to `Plugin.call(..., host_context=...)`; None if nothing."""
         self._call.live_kernel()
         return self._call.host_context
+
+    def time_remaining(self) -> float | None:
+        """Return the seconds that are left of the call's `timeout_ms`, not below 0; None for no limit."""
+        self._call.live_kernel()
+        return self._call.time_remaining()
 
     def read(self, handle: int) -> bytes:
         """

@@ -17,17 +17,18 @@ from extism import abi
 from extism.abi import HostImport
 from extism.codecs import Wire, parameter_wire, result_wires
 from extism.current import CurrentPlugin
-from extism.errors import HostFunctionError, SignatureError
+from extism.errors import CallError, HostFunctionError, SignatureError
 from extism.values import WASM_TYPES, Val, ValType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from extism._runtime.call import Call
 
 __all__ = ["HOST_FN_REGISTRY", "Function", "host_fn"]
 
 _NUMBER_TYPES: Final = ("i32", "i64", "f32", "f64")
+_EITHER: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 class Function:
@@ -62,9 +63,10 @@ class Function:
         self.returns = [kind.value for kind in returns]
         self.user_data = user_data
         self.f = f
-        self._params = _wasm_types(name, "parameter", args)
-        self._results = _wasm_types(name, "result", returns)
-        self._body = _explicit_body(f, list(args), list(returns), user_data)
+        label = _label(namespace, name)
+        self._params = _wasm_types(label, "parameter", args)
+        self._results = _wasm_types(label, "result", returns)
+        self._body = _explicit_body(label, f, list(args), list(returns), user_data)
         self.__doc__ = f.__doc__
         self.__name__ = getattr(f, "__name__", name)
 
@@ -77,18 +79,13 @@ class Function:
         return f"<Function {self.namespace or abi.USER}::{self.name} {types}>"
 
     def host_import(self) -> HostImport:
-        """Return the function as the runtime links it: exceptions wrapped with the function's name."""
-        namespace = self.namespace or abi.USER
-        label, body = f"{namespace}::{self.name}", self._body
+        """Return the function as the runtime links it."""
+        body = self._body
 
         def call(call: Call, *numbers: Any) -> Sequence[Any]:
-            try:
-                return body(CurrentPlugin(call), *numbers)
-            except Exception as exc:
-                raise HostFunctionError(
-                    f"host function {label} raised {type(exc).__name__}: {exc}"
-                ) from exc
+            return body(CurrentPlugin(call), *numbers)
 
+        namespace = self.namespace or abi.USER
         return HostImport(namespace, self.name, self._params, self._results, call)
 
     @classmethod
@@ -101,7 +98,7 @@ class Function:
         Raises:
             SignatureError: A parameter or the result has no annotation, or none that crosses.
         """
-        signature = _infer(name, f)
+        signature = _infer(_label(namespace, name), f, user_data)
         self = cls.__new__(cls)
         self.namespace, self.name, self.f, self.user_data = namespace, name, f, user_data
         self._params = tuple(wire.type for _, wire in signature.params)
@@ -163,57 +160,103 @@ def host_fn(
 
 @dataclass(frozen=True, slots=True)
 class _Signature:
-    """What the annotations of a function say."""
+    """What the annotations of a function say; `label` is its namespace and name."""
 
-    name: str
+    label: str
     has_plugin: bool
     params: tuple[tuple[str, Wire], ...]
     results: tuple[Wire, ...]
     is_tuple: bool
 
 
-def _infer(name: str, f: Callable[..., Any]) -> _Signature:
+def _label(namespace: str | None, name: str) -> str:
+    """Return how errors call the function, if a module can import it under that name at all."""
+    label = f"{namespace or abi.USER}::{name}"
+    try:
+        label.encode()
+    except UnicodeEncodeError as exc:
+        raise SignatureError(f"no module can import {label!r}: {exc}", function=label) from exc
+    return label
+
+
+def _infer(label: str, f: Callable[..., Any], user_data: tuple[Any, ...]) -> _Signature:
     try:
         hints = typing.get_type_hints(f, include_extras=True)
-    except (NameError, TypeError) as exc:
+        parameters = inspect.signature(f).parameters
+    except (NameError, TypeError, ValueError) as exc:
         raise SignatureError(
-            f"the annotations of host function {name} cannot be read: {exc}", function=name
+            f"the annotations of host function {label} cannot be read: {exc}", function=label
         ) from exc
     if not hints:
         raise SignatureError(
             "Host function must include Python type annotations or explicitly list arguments. "
-            f"(host function {name})",
-            function=name,
+            f"(host function {label})",
+            function=label,
         )
+    _check_shape(label, f, parameters, hints, len(user_data))
     returned = hints.pop("return", None)
-    names = [n for n in inspect.signature(f).parameters if n in hints]
+    names = [name for name in parameters if name in hints]
     has_plugin = bool(names) and hints[names[0]] is CurrentPlugin
-    params = tuple((n, _parameter(name, n, hints[n])) for n in names[has_plugin:])
+    params = tuple((name, _parameter(label, name, hints[name])) for name in names[has_plugin:])
     return _Signature(
-        name, has_plugin, params, _results(name, returned), typing.get_origin(returned) is tuple
+        label, has_plugin, params, _results(label, returned), typing.get_origin(returned) is tuple
     )
 
 
-def _parameter(function: str, parameter: str, annotation: Any) -> Wire:
+def _check_shape(
+    label: str,
+    f: Callable[..., Any],
+    parameters: Mapping[str, inspect.Parameter],
+    hints: Mapping[str, Any],
+    given: int,
+) -> None:
+    """Refuse what could be decorated but never called: it would show only when a plugin runs."""
+    if inspect.iscoroutinefunction(f):
+        raise SignatureError(
+            f"host function {label} is async; a plugin cannot wait for it", function=label
+        )
+    bare = 0
+    for name, parameter in parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+            text = f"host function {label}: {name} is keyword-only, and a plugin has no keywords"
+            raise SignatureError(text, function=label, parameter=name)
+        is_positional = parameter.kind in {parameter.POSITIONAL_ONLY, _EITHER}
+        if name in hints and not is_positional:
+            text = f"host function {label}: {name} may not have an annotation, it is no plain parameter"
+            raise SignatureError(text, function=label, parameter=name)
+        if is_positional and name not in hints and parameter.default is parameter.empty:
+            bare += 1
+            if bare > given:
+                text = f"host function {label}: {name} has no annotation, and no user_data is left for it"
+                raise SignatureError(text, function=label, parameter=name)
+
+
+def _parameter(label: str, parameter: str, annotation: Any) -> Wire:
     try:
         return parameter_wire(annotation)
     except TypeError as exc:
         raise SignatureError(
-            f"Could not infer input type for argument {parameter}: {exc} (host function {function})",
-            function=function,
+            f"Could not infer input type for argument {parameter}: {exc} (host function {label})",
+            function=label,
             parameter=parameter,
         ) from exc
 
 
-def _results(function: str, annotation: Any) -> tuple[Wire, ...]:
+def _results(label: str, annotation: Any) -> tuple[Wire, ...]:
     try:
         return result_wires(annotation)
     except TypeError as exc:
         raise SignatureError(
-            f"Could not infer return type: {exc} (host function {function})",
-            function=function,
+            f"Could not infer return type: {exc} (host function {label})",
+            function=label,
             parameter="return",
         ) from exc
+
+
+def _raised(label: str, exc: Exception) -> HostFunctionError:
+    """Return the error of a host function that raised; the caller chains it."""
+    said = f": {exc}" if str(exc) else ""
+    return HostFunctionError(f"host function {label} raised {type(exc).__name__}{said}")
 
 
 def _inferred_body(
@@ -225,7 +268,11 @@ def _inferred_body(
             _read(signature, plugin, parameter, wire, number)
             for (parameter, wire), number in zip(signature.params, numbers, strict=True)
         ]
-        return _write(signature, plugin, f(*first, *values, *user_data))
+        try:
+            result = f(*first, *values, *user_data)
+        except Exception as exc:
+            raise _raised(signature.label, exc) from exc
+        return _write(signature, plugin, result)
 
     return body
 
@@ -235,10 +282,12 @@ def _read(
 ) -> Any:
     try:
         return wire.read(plugin, number)
-    except (ValueError, TypeError, RecursionError) as exc:
+    except CallError:
+        raise
+    except Exception as exc:
         raise SignatureError(
-            f"the plugin passed a wrong value as {parameter} of {signature.name}: {exc}",
-            function=signature.name,
+            f"the plugin passed a wrong value as {parameter} of {signature.label}: {exc}",
+            function=signature.label,
             parameter=parameter,
         ) from exc
 
@@ -246,32 +295,35 @@ def _read(
 def _write(signature: _Signature, plugin: CurrentPlugin, value: Any) -> Sequence[Any]:
     if not signature.results:
         return ()
-    values = value if signature.is_tuple else (value,)
     try:
-        pairs = list(zip(signature.results, values, strict=True))
+        values = tuple(value) if signature.is_tuple else (value,)
+        pairs = zip(signature.results, values, strict=True)
         return [wire.write(plugin, each) for wire, each in pairs]
-    except (ValueError, TypeError, OverflowError) as exc:
+    except CallError:
+        raise
+    except Exception as exc:
         raise SignatureError(
-            f"{signature.name} returned a wrong value: {exc}",
-            function=signature.name,
+            f"{signature.label} returned a wrong value: {exc}",
+            function=signature.label,
             parameter="return",
         ) from exc
 
 
-def _wasm_types(function: str, place: str, kinds: Sequence[ValType]) -> tuple[abi.ValueType, ...]:
+def _wasm_types(label: str, place: str, kinds: Sequence[ValType]) -> tuple[abi.ValueType, ...]:
     types = tuple(WASM_TYPES[kind] for kind in kinds)
     for kind in types:
         if kind not in _NUMBER_TYPES:
             raise SignatureError(
-                f"host function {function}: a {place} of type {kind} cannot be handed to Python; "
+                f"host function {label}: a {place} of type {kind} cannot be handed to Python; "
                 f"use {', '.join(_NUMBER_TYPES)}",
-                function=function,
+                function=label,
                 parameter=place,
             )
     return types
 
 
 def _explicit_body(
+    label: str,
     f: Callable[..., Any],
     args: list[ValType],
     returns: list[ValType],
@@ -280,13 +332,25 @@ def _explicit_body(
     def body(plugin: CurrentPlugin, *numbers: Any) -> Sequence[Any]:
         inputs = [Val(kind, number) for kind, number in zip(args, numbers, strict=True)]
         outputs = [Val(kind, 0) for kind in returns]
-        f(plugin, inputs, outputs, *user_data)
-        return [_result(val, kind) for val, kind in zip(outputs, returns, strict=True)]
+        try:
+            f(plugin, inputs, outputs, *user_data)
+        except Exception as exc:
+            raise _raised(label, exc) from exc
+        return _given(label, outputs, returns)
 
     return body
 
 
-def _result(val: Val, kind: ValType) -> Any:
-    if val.t != kind:
-        raise TypeError(f"Output type mismatch: {val.t} given, {kind} declared")
-    return val.value
+def _given(label: str, outputs: Sequence[Val], returns: Sequence[ValType]) -> list[Any]:
+    found = [val.t for val in outputs]
+    if found != returns:
+        raise SignatureError(
+            f"Output type mismatch: {label} gave {_listed(found)}, its signature says {_listed(returns)}",
+            function=label,
+            parameter="return",
+        )
+    return [val.value for val in outputs]
+
+
+def _listed(kinds: Sequence[ValType]) -> str:
+    return ", ".join(kind.name for kind in kinds) or "nothing"

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
+    from typing_extensions import Buffer
+
     from extism.compiled import PluginSource
     from extism.functions import Function
     from extism.manifest import Manifest
@@ -86,7 +88,7 @@ class Plugin:
     def call(
         self,
         function_name: str,
-        data: str | bytes | bytearray | memoryview,
+        data: str | Buffer,
         *,
         host_context: Any = None,
     ) -> bytes: ...
@@ -94,7 +96,7 @@ class Plugin:
     def call(
         self,
         function_name: str,
-        data: str | bytes | bytearray | memoryview,
+        data: str | Buffer,
         parse: Callable[[bytes], T],
         host_context: Any = None,
     ) -> T: ...
@@ -102,14 +104,14 @@ class Plugin:
     def call(
         self,
         function_name: str,
-        data: str | bytes | bytearray | memoryview,
+        data: str | Buffer,
         parse: None,
         host_context: Any = None,
     ) -> memoryview: ...
     def call(
         self,
         function_name: str,
-        data: str | bytes | bytearray | memoryview,
+        data: str | Buffer,
         parse: Callable[[bytes], Any] | None = bytes,
         host_context: Any = None,
     ) -> Any:
@@ -245,14 +247,18 @@ class CancelHandle:
         return True
 
 
-def _input(data: str | bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
+def _input(data: str | Buffer) -> bytes | bytearray | memoryview:
+    """Return bytes that are a plain row, copied only where they are none."""
     if isinstance(data, str):
         return data.encode()
     if isinstance(data, bytes | bytearray):
         return data
-    if isinstance(data, memoryview):
-        return data.cast("B") if data.c_contiguous else bytes(data)
-    raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}")
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}") from None
+    is_row = view.format == "B" and view.ndim == 1 and view.contiguous
+    return view if is_row else view.tobytes()
 
 
 def _state(

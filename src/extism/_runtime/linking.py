@@ -49,6 +49,16 @@ class Part:
         """The types of the exported functions."""
         return self.outline.exported_functions()
 
+    def decode(self) -> None:
+        """
+        Read all that is asked for later, so that a malformed section shows at once.
+
+        Raises:
+            WasmError: A section is malformed.
+        """
+        outline = self.outline
+        _ = self.functions, outline.imports, outline.memories, outline.start, outline.custom
+
     @property
     def is_command(self) -> bool:
         """Whether it is a program that runs once: each call from another module gets a fresh instance."""

@@ -106,8 +106,9 @@ def _raised(function: str, exit_: Exit) -> BaseException:
     if not isinstance(raised, Exception):
         return raised
     if not isinstance(raised, CallError):
-        # Functions and capabilities raise what the tree knows; anything else is a defect of this house.
-        wrapped = HostFunctionError(f"{type(raised).__name__}: {raised}")
+        # The values that a function was given or gave were not of its types.
+        said = str(raised) if isinstance(raised, Error) else f"{type(raised).__name__}: {raised}"
+        wrapped = HostFunctionError(said)
         wrapped.__cause__ = raised
         raised = wrapped
     raised.function = raised.function or function
