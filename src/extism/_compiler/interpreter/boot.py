@@ -1,0 +1,386 @@
+"""
+The guest's side of the build: module `_extism_boot`, which runs inside the interpreter only.
+
+Here: a finder that holds modules in memory, and the three moments in a copy's life at which the
+glue calls back (`start`, `load`, `wake`). Not here: what a plugin sees (the guest library), and
+the functions of the host (glue.c). The one thing to know: every object made before `wake` is
+shipped, in the memory of each plugin.
+"""
+
+# pathlib would be shipped in each plugin; the import system's parts are private; marshal reads what
+# this file wrote.
+# ruff: noqa: PTH110, PTH123, SLF001, S302
+
+import _imp
+import gc
+import importlib
+import importlib.util
+import json
+import linecache
+import marshal
+import os
+import site
+import sys
+import traceback
+import zipimport
+import zlib
+from importlib import _bootstrap_external
+from importlib.machinery import ModuleSpec, PathFinder
+from types import CodeType, ModuleType
+from typing import Any, NamedTuple
+
+STDLIB_ZIP = "/lib/python313.zip"
+STDLIB = "/lib/python3.13"
+GUEST_ZIP = "/guest/library.zip"
+GUEST_LIBRARY = STDLIB + "/site-packages"
+APP = "/app"
+
+# Python writes this module when it is installed; `sysconfig` (hence `zoneinfo`) asks for it.
+SYSCONFIG_DATA = "_sysconfigdata__wasi_wasm32-wasi"
+
+# What nearly every plugin imports: started once here instead of in each build or first call.
+COMMON = (
+    "base64",
+    "collections",
+    "contextlib",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "functools",
+    "json",
+    "linecache",
+    "math",
+    "re",
+    "struct",
+    "time",
+    "traceback",
+    "types",
+    "typing",
+)
+
+
+class Record(NamedTuple):
+    """One module in memory; `code` and `source` are compressed, `None` where there is none."""
+
+    file: str
+    is_package: bool
+    code: bytes | None
+    source: bytes | None
+
+
+class MemoryFinder(_bootstrap_external._LoaderBasics):  # type: ignore[misc, name-defined, unused-ignore]
+    """
+    Finds and loads the modules whose code is in memory, so that lazy imports need no file.
+
+    The base class runs the code with importlib's own `exec_module`, whose frames Python cuts out
+    of tracebacks.
+    """
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+
+    def find_spec(
+        self, name: str, _path: object = None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the spec of a module in memory, `None` for any other."""
+        record = self.records.get(name)
+        if record is None:
+            return None
+        spec = ModuleSpec(name, self, origin=record.file, is_package=record.is_package)
+        spec.has_location = bool(record.file)
+        return spec
+
+    def get_code(self, name: str) -> CodeType:
+        """Return the module's code, compiled now where the build could not."""
+        record = self.records[name]
+        if record.code is None:
+            return compile_source(self.get_data_of(name), record.file)
+        code: CodeType = marshal.loads(zlib.decompress(record.code))
+        return code
+
+    def get_data_of(self, name: str) -> bytes:
+        """Return the bytes of the module's source, empty where only code was kept."""
+        source = self.records[name].source
+        return b"" if source is None else zlib.decompress(source)
+
+    def get_source(self, name: str) -> str | None:
+        """Return the module's text, from which `linecache` shows lines in tracebacks."""
+        if self.records[name].source is None:
+            return None
+        return importlib.util.decode_source(self.get_data_of(name))
+
+    def get_filename(self, name: str) -> str:
+        """Return the file name that tracebacks show."""
+        return self.records[name].file
+
+    def is_package(self, name: str) -> bool:
+        """Tell whether the module can have submodules."""
+        return self.records[name].is_package
+
+    def add(self, name: str, record: Record) -> None:
+        """Keep a module, and an empty package for each parent that nobody keeps."""
+        self.records[name] = record
+        parent = name.rpartition(".")[0]
+        if parent and parent not in self.records:
+            empty = pack(compile_source(b"", ""))
+            self.add(parent, Record("", is_package=True, code=empty, source=None))
+
+    def adopt(self, module: ModuleType) -> None:
+        """Make a module that came from a file look as if it had come from memory."""
+        spec = self.find_spec(module.__name__)
+        if spec is not None:
+            module.__spec__ = spec
+            module.__loader__ = self
+            module.__file__ = spec.origin
+            if spec.submodule_search_locations is not None:
+                module.__path__ = spec.submodule_search_locations
+
+
+finder = MemoryFinder()
+
+# What frames of this file say; `__file__` says where it is kept.
+HERE = MemoryFinder.find_spec.__code__.co_filename
+
+
+def compile_source(source: bytes, file: str) -> CodeType:
+    """Compile a module as Python does by default: nothing of this file's own settings is inherited."""
+    return compile(source, file, "exec", dont_inherit=True, optimize=0)
+
+
+def pack(code: CodeType) -> bytes:
+    """Return the code in the form in which records keep it."""
+    return zlib.compress(marshal.dumps(code), 9)
+
+
+def start() -> Any:
+    """Take the standard and the guest library into memory; return the guest library's `invoke`."""
+    keep_stdlib()
+    keep_guest_library()
+    forget_files()
+    for name in COMMON:
+        importlib.import_module(name)
+    site.setquit()
+    site.sethelper()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr, unused-ignore]
+    invoke = importlib.import_module("extism.invoke").invoke
+    settle()
+    return invoke
+
+
+def keep_stdlib() -> None:
+    """Keep every module of the zip that is not frozen into the interpreter already."""
+    archive = zipimport.zipimporter(STDLIB_ZIP)
+    for path in sorted(archive._get_files()):  # type: ignore[attr-defined, unused-ignore]
+        name, is_package = module_name(path.removesuffix("c"))
+        if not _imp.is_frozen(name):
+            code = archive.get_data(path)[16:]
+            file = f"{STDLIB}/{path.removesuffix('c')}"
+            finder.add(name, Record(file, is_package, zlib.compress(code, 9), None))
+    variables = pack(compile_source(b"build_time_vars = {}", ""))
+    finder.add(SYSCONFIG_DATA, Record("", is_package=False, code=variables, source=None))
+
+
+def keep_guest_library() -> None:
+    """Keep the package `extism` and this module, with their sources for tracebacks."""
+    archive = zipimport.zipimporter(GUEST_ZIP)
+    for path in sorted(archive._get_files()):  # type: ignore[attr-defined, unused-ignore]
+        name, is_package = module_name(path)
+        file = f"{GUEST_LIBRARY}/{path}"
+        source = archive.get_data(path)
+        code = pack(compile_source(source, file))
+        finder.add(name, Record(file, is_package, code, zlib.compress(source, 9)))
+
+
+def module_name(path: str) -> tuple[str, bool]:
+    """Return the dotted name of a `.py` file in a library, and whether it is a package."""
+    name = path.removesuffix(".py").replace("/", ".")
+    return name.removesuffix(".__init__"), name.endswith(".__init__")
+
+
+def forget_files() -> None:
+    """Let imports find memory first, and nothing of the folders that only the build host has."""
+    sys.meta_path.insert(sys.meta_path.index(PathFinder), finder)
+    sys.path.clear()
+    sys.path_importer_cache.clear()
+    zipimport._zip_directory_cache.clear()  # type: ignore[attr-defined, unused-ignore]
+    for module in list(sys.modules.values()):
+        finder.adopt(module)
+
+
+def settle() -> None:
+    """Free what is dead, and keep the collector off what is shipped: a shared page stays shared."""
+    linecache.clearcache()
+    gc.collect()
+    gc.freeze()
+
+
+class Bundle(NamedTuple):
+    """What the compiler wrote to bundle.json."""
+
+    main: str
+    main_file: str
+    modules: dict[str, dict[str, Any]]
+    imports: list[list[str]]
+    first_slot: int
+
+
+def read_bundle() -> Bundle:
+    """Return the bundle that the build host shows at /app."""
+    with open(f"{APP}/bundle.json", encoding="utf-8") as stream:
+        given = json.load(stream)
+    main = given["main"]
+    return Bundle(
+        main["name"],
+        main["file"],
+        given.get("modules", {}),
+        given.get("imports", []),
+        given.get("first_slot", 0),
+    )
+
+
+def check_name(bundle: Bundle) -> None:
+    """Refuse a plugin that imports cannot tell from a library."""
+    if bundle.main in finder.records or bundle.main in sys.modules:
+        raise ImportError(
+            f"{bundle.main_file} has the name of a library module, and every `import {bundle.main}` "
+            "would find the one for the other; rename the file"
+        )
+
+
+def load() -> int:
+    """
+    Do one of two passes over the plugin, and leave /app/result.json.
+
+    Where /app/compile exists, every module is compiled to /app/code.bin and nothing runs: the
+    compiler's garbage stays in an instance that is thrown away. Otherwise the plugin's module
+    level runs. Returns 1 where the plugin's own code failed.
+    """
+    bundle = read_bundle()
+    if os.path.exists(f"{APP}/compile"):
+        return report(compile_bundle, bundle)
+    return report(run_bundle, bundle)
+
+
+def report(step: Any, bundle: Bundle) -> int:
+    """Run one step, write what it returns or why it failed; return 0 or 1."""
+    try:
+        result = step(bundle)
+    except BaseException as error:  # noqa: BLE001  the author's code may raise anything
+        result = {"error": describe(error, bundle)}
+    with open(f"{APP}/result.json", "w", encoding="utf-8") as stream:
+        json.dump(result, stream)
+    return 1 if "error" in result else 0
+
+
+def compile_bundle(bundle: Bundle) -> dict[str, Any]:
+    """Compile all modules; only the main one must succeed, a library's bad file may never be used."""
+    check_name(bundle)
+    codes = {}
+    for name, module in all_modules(bundle):
+        source = read_source(module["file"])
+        try:
+            codes[name] = pack(compile_source(source, module["file"]))
+        except (SyntaxError, ValueError):
+            if name == bundle.main:
+                raise
+    with open(f"{APP}/code.bin", "wb") as stream:
+        stream.write(marshal.dumps(codes))
+    return {}
+
+
+def run_bundle(bundle: Bundle) -> dict[str, Any]:
+    """Import the main module, which registers the plugin's functions; return their names in order."""
+    keep_bundle(bundle)
+    importlib.import_module("extism.imports").bind(bundle.imports, bundle.first_slot)
+    importlib.import_module(bundle.main)
+    names = importlib.import_module("extism.exports").names()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    settle()
+    remember_lines(bundle)
+    return {"exports": names}
+
+
+def keep_bundle(bundle: Bundle) -> None:
+    """Keep the plugin's modules, with the code of the first pass; the libraries' own names win."""
+    check_name(bundle)
+    codes = {}
+    if os.path.exists(f"{APP}/code.bin"):
+        with open(f"{APP}/code.bin", "rb") as stream:
+            codes = marshal.loads(stream.read())
+    for name, module in all_modules(bundle):
+        if name in finder.records:
+            continue
+        source = zlib.compress(read_source(module["file"]), 9)
+        is_package = module.get("package", False)
+        finder.add(name, Record(module["file"], is_package, codes.get(name), source))
+
+
+def all_modules(bundle: Bundle) -> list[tuple[str, dict[str, Any]]]:
+    """Return each module of the bundle with its name, the main one last."""
+    main = {"file": bundle.main_file, "package": False}
+    others = [(name, module) for name, module in bundle.modules.items() if name != bundle.main]
+    return [*sorted(others), (bundle.main, bundle.modules.get(bundle.main, main))]
+
+
+def read_source(file: str) -> bytes:
+    """Return the bytes of a source file of the bundle."""
+    with open(f"{APP}/src/{file}", "rb") as stream:
+        return stream.read()
+
+
+def remember_lines(bundle: Bundle) -> None:
+    """Show source lines of the main module also for code without a module, such as `exec`'s."""
+    text = finder.get_source(bundle.main) or ""
+    lines = text.splitlines(keepends=True)
+    linecache.cache[bundle.main_file] = (len(text), None, lines, bundle.main_file)
+
+
+def describe(error: BaseException, bundle: Bundle) -> dict[str, Any]:
+    """Return what the compiler tells the author: the error, the place in their files, the traceback."""
+    author_files = {module["file"] for _, module in all_modules(bundle)}
+    report = traceback.TracebackException.from_exception(error)
+    strip(report)
+    place = (getattr(error, "filename", None), getattr(error, "lineno", None))
+    if not isinstance(error, SyntaxError) or place[0] not in author_files:
+        frames = [frame for frame in report.stack if frame.filename in author_files]
+        place = (frames[-1].filename, frames[-1].lineno) if frames else (bundle.main_file, None)
+    return {
+        "type": type(error).__name__,
+        "message": text_of(error),
+        "file": place[0],
+        "line": place[1] or 0,
+        "traceback": "".join(report.format()),
+    }
+
+
+def strip(report: traceback.TracebackException) -> None:
+    """Cut this file's and importlib's frames, of the error and of those behind it."""
+    inner = (HERE, importlib.import_module.__code__.co_filename)
+    frames = [
+        frame
+        for frame in report.stack
+        if frame.filename not in inner and not frame.filename.startswith("<frozen importlib.")
+    ]
+    report.stack = traceback.StackSummary.from_list(frames)
+    for behind in (report.__cause__, report.__context__, *(report.exceptions or ())):
+        if behind is not None:
+            strip(behind)
+
+
+def text_of(error: BaseException) -> str:
+    """Return the error's text without its place, which the report gives apart."""
+    if isinstance(error, SyntaxError):
+        return str(error.msg)
+    try:
+        return str(error)
+    except Exception as second:  # noqa: BLE001  `__str__` is the author's too
+        return f"<its text cannot be made: {type(second).__name__}>"
+
+
+def wake() -> None:
+    """Make a copy of the snapshot differ from its siblings: the first call of each comes through here."""
+    random = sys.modules.get("random")
+    if random is not None:
+        random.seed()

@@ -1,0 +1,312 @@
+"""
+Running the interpreter while a plug-in is built, and taking the memory that it leaves.
+
+Twice in the life of a plug-in: `start` makes the base image (Python started, libraries in memory),
+once for each version of the interpreter; `load` runs the plug-in's module level on a copy of it. What
+runs is sandboxed: it sees the folders that are named here, and neither time, chance nor environment,
+so that the same source gives the same bytes. What the guest does on its side is in
+`interpreter/boot.py` and `interpreter/glue.c`; modules are made of memories in `_wasm/snapshot`.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from extism import abi
+from extism._compiler.interpreter.stdlib import pack
+from extism._engine.engine import Settings, shared_engine
+from extism._engine.faults import Fault, FaultKind
+from extism._engine.linker import Linker
+from extism._engine.store import Store
+from extism._engine.wasi import Preopen, Wasi
+from extism._wasm.instrument import instrument
+from extism._wasm.snapshot import snapshot
+from extism.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from extism._engine.cache import ModuleCache
+    from extism._engine.engine import Module
+    from extism._engine.memory import Memory
+
+__all__ = ["Loaded", "guest_files", "load", "start"]
+
+_HERE: Final = Path(__file__).parent
+_LIBRARY: Final = _HERE.parent / "pdk"
+
+_STARTERS: Final = ("_initialize", "py_init")
+
+# The day that the interpreter's own build is dated with. Each look at the clock moves it on, or a
+# loop that waits for a time to come would never end.
+_EPOCH_NS: Final = 1_749_600_000 * 10**9
+_TICK_NS: Final = 1000
+
+_U32: Final = 0xFFFFFFFF
+_EINVAL: Final = 28
+_ENOTSUP: Final = 58
+
+_MAX_BYTES: Final = 1 << 30
+"""What the memory may grow to while a plug-in is built: all of it is shipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """
+    A plug-in after its module level has run.
+
+    Attributes:
+        image: The whole memory; its length is a whole number of pages.
+        exports: The names of the plug-in's functions, in the order of their indices.
+    """
+
+    image: bytes
+    exports: tuple[str, ...]
+
+
+def guest_files() -> dict[str, bytes]:
+    """Return the Python files that live inside the interpreter, by their path in its library."""
+    files = {"_extism_boot.py": (_HERE / "interpreter" / "boot.py").read_bytes()}
+    for path in sorted(_LIBRARY.rglob("*.py")):
+        name = path.relative_to(_LIBRARY).as_posix()
+        if name != "testing.py":
+            files[f"extism/{name}"] = path.read_bytes()
+    return files
+
+
+def start(runtime: bytes, stdlib: Path) -> bytes:
+    """
+    Return the base image: the runtime with Python started and the libraries in its memory.
+
+    Args:
+        runtime: The raw runtime, `runtime.wasm`.
+        stdlib: The folder that holds python313.zip.
+
+    Raises:
+        BuildError: Python did not start; the text is what it printed.
+    """
+    said = bytearray()
+    with tempfile.TemporaryDirectory(prefix="extism-") as folder:
+        (Path(folder) / "library.zip").write_bytes(pack(guest_files()))
+        preopens = (
+            Preopen(str(stdlib), "/lib", is_read_only=True),
+            Preopen(folder, "/guest", is_read_only=True),
+        )
+        # Run once: code that is made fast beats fast code.
+        engine = shared_engine(Settings(is_optimized=False))
+        module = engine.compile(instrument(runtime).wasm, "the interpreter")
+        machine = _Machine(module, preopens, said.extend, None)
+        for name in _STARTERS:
+            results = () if name == "_initialize" else ("i32",)
+            fault, code = machine.call(name, results)
+            if fault or code:
+                text = fault.text if fault else said.decode("utf-8", "replace")
+                raise BuildError(f"the guest interpreter did not start:\n{text}")
+        return snapshot(runtime, {0: machine.image()}, remove_exports=_STARTERS)
+
+
+def load(
+    base: bytes,
+    app: Path,
+    cache: ModuleCache,
+    *,
+    show: Callable[[bytes], None] | None = None,
+    timeout: float | None = None,
+) -> Loaded:
+    """
+    Run the module level of the plug-in in the folder `app`, on a copy of the base image.
+
+    Two passes, each on a fresh copy: the first compiles and its memory is dropped with all that the
+    compiler left there, the second runs.
+
+    Args:
+        base: The base image.
+        app: A folder for this build alone, with bundle.json and src/; the passes write to it.
+        cache: Where the native code of the base image is kept.
+        show: Called with what the plug-in prints meanwhile; by default that is dropped.
+        timeout: Seconds for both passes together.
+
+    Raises:
+        BuildError: The plug-in's code failed. `path` and `line` say where, in the author's terms.
+    """
+    module = cache.module(shared_engine(), base, "the interpreter")
+    deadline = None if timeout is None else time.monotonic() + timeout
+    switch = app / "compile"
+    switch.touch()
+    _pass(module, app, show, deadline)
+    switch.unlink()
+    machine = _pass(module, app, show, deadline)
+    result = _read_result(app)
+    return Loaded(machine.image(), tuple(result["exports"]))
+
+
+def _pass(
+    module: Module, app: Path, show: Callable[[bytes], None] | None, deadline: float | None
+) -> _Machine:
+    """Run `py_load` on a fresh copy of the base image, and see that it went well."""
+    preopens = (Preopen(str(app), "/app"),)
+    said = bytearray()
+
+    def hear(data: bytes) -> None:
+        said.extend(data)
+        if show is not None:
+            show(data)
+
+    machine = _Machine(module, preopens, hear, deadline)
+    fault, code = machine.call("py_load", ("i32",))
+    if fault is not None:
+        raise _explain(fault, app)
+    if code == 1:
+        raise _author_error(_read_result(app)["error"])
+    if code:
+        text = said.decode("utf-8", "replace")
+        raise BuildError(f"the guest interpreter could not load the plug-in:\n{text}")
+    return machine
+
+
+def _read_result(app: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((app / "result.json").read_text(encoding="utf-8"))
+    return result
+
+
+def _author_error(error: dict[str, Any]) -> BuildError:
+    """Return the error that tells the author what is wrong with their code."""
+    place = f"{error['file']}:{error['line']}: " if error["line"] else f"{error['file']}: "
+    return BuildError(
+        f"{place}{error['type']}: {error['message']}\n\n{error['traceback']}",
+        path=error["file"],
+        line=error["line"],
+    )
+
+
+_ENDS: Final = {
+    FaultKind.INTERRUPT: "its module level was still running when its time was up",
+    FaultKind.EXIT: "its module level ended the interpreter (os._exit or the like)",
+}
+
+
+def _explain(fault: Fault, app: Path) -> BuildError:
+    """Return the error for code that ended the whole interpreter."""
+    bundle = json.loads((app / "bundle.json").read_text(encoding="utf-8"))
+    reason = _ENDS.get(fault.kind) or f"its module level broke the interpreter\n\n{fault.text}"
+    file = bundle["main"]["file"]
+    return BuildError(
+        f"{file}: the plug-in could not be built: {reason}",
+        path=file,
+        hint="code outside of functions runs when the plug-in is built",
+    )
+
+
+class _Machine:
+    """One run of the interpreter while building: a store of its own, time and chance pinned."""
+
+    def __init__(
+        self,
+        module: Module,
+        preopens: tuple[Preopen, ...],
+        hear: Callable[[bytes], None],
+        deadline: float | None,
+    ) -> None:
+        self.now_ns = _EPOCH_NS
+        self.deadline = deadline
+        self.store = Store(module.engine, wasi=Wasi(stdout=hear, stderr=hear, preopens=preopens))
+        self.store.limit_memory(_MAX_BYTES)
+        instance = _linker(module).instantiate(self.store, module, self)
+        if isinstance(instance, Fault):
+            raise BuildError(f"the guest interpreter cannot be run:\n{instance.text}")
+        self.instance = instance
+        self.memory: Memory = instance.memory("memory")
+        self.stack_top = int(self._stack.value)
+
+    @property
+    def _stack(self) -> Any:
+        return self.instance.global_("__stack_pointer")
+
+    def call(self, name: str, results: Sequence[str]) -> tuple[Fault | None, int]:
+        """Run an export without parameters; return how it ended badly, and its number."""
+        function = self.instance.function(name, (), results)
+        self.store.open(self.deadline)
+        try:
+            fault = function(self)
+        finally:
+            self.store.close()
+        return fault, (function.results[0] if results and fault is None else 0)
+
+    def image(self) -> bytes:
+        """Return the memory, with the dead part of the C stack wiped: it is all of the stack now."""
+        if self._stack.value != self.stack_top:
+            raise BuildError(
+                f"the interpreter left its stack at {self._stack.value}, not at {self.stack_top}"
+            )
+        image = bytearray(self.memory.read(0, self.memory.size))
+        image[: self.stack_top] = bytes(self.stack_top)
+        return bytes(image)
+
+
+def _linker(module: Module) -> Linker:
+    """Return what the interpreter may import while building."""
+    linker = Linker(module.engine)
+    linker.define_wasi()
+    linker.define_function(
+        abi.WASI, "clock_time_get", ("i32", "i64", "i32"), ("i32",), _clock_time_get
+    )
+    linker.define_function(abi.WASI, "poll_oneoff", ("i32",) * 4, ("i32",), _poll_oneoff)
+    linker.define_function(abi.WASI, "random_get", ("i32", "i32"), ("i32",), _random_get)
+    for row in abi.FUNCTIONS.values():
+        linker.define_function(abi.ENV, row.name, row.params, row.results, _refuse(row.name))
+    return linker
+
+
+def _clock_time_get(machine: _Machine, _clock: int, _precision: int, offset: int) -> tuple[int]:
+    """Give the time: a fixed day, and a little later with each look."""
+    machine.now_ns += _TICK_NS
+    machine.memory.write(offset & _U32, machine.now_ns.to_bytes(8, "little"))
+    return (0,)
+
+
+def _poll_oneoff(
+    machine: _Machine, subscriptions: int, events: int, count: int, event_count: int
+) -> tuple[int]:
+    """
+    Sleep: the clock moves on at once. Nothing but the clock can be waited for.
+
+    Layout (WASI preview 1):
+        subscription, 48 bytes: 0 userdata u64, 8 kind u8 (0 = clock), 24 timeout u64 in ns,
+        40 flags u16 (1 = absolute)
+        event, 32 bytes: 0 userdata u64, 8 error u16, 10 kind u8
+    """
+    wakes = []
+    for index in range(count & _U32):
+        entry = machine.memory.read((subscriptions & _U32) + 48 * index, 48)
+        userdata, kind, timeout, flags = struct.unpack("<QB15xQ8xH6x", entry)
+        if kind != 0:
+            return (_ENOTSUP,)
+        wakes.append((timeout if flags & 1 else machine.now_ns + timeout, userdata))
+    if not wakes:
+        return (_EINVAL,)
+    moment, userdata = min(wakes)
+    machine.now_ns = max(machine.now_ns, moment)
+    machine.memory.write(events & _U32, struct.pack("<Q24x", userdata))
+    machine.memory.write(event_count & _U32, (1).to_bytes(4, "little"))
+    return (0,)
+
+
+def _random_get(machine: _Machine, offset: int, length: int) -> tuple[int]:
+    """Give zeros for chance: what is drawn while building is shipped, so it must not look secret."""
+    machine.memory.write(offset & _U32, bytes(length & _U32))
+    return (0,)
+
+
+def _refuse(name: str) -> Callable[..., tuple[int, ...]]:
+    """Return a host function that fails; the glue has refused before it could be reached."""
+
+    def body(_machine: _Machine, *_values: float) -> tuple[int, ...]:
+        raise RuntimeError(f"{name} was called while the plug-in was built")
+
+    return body

@@ -1,0 +1,172 @@
+"""
+The interpreter that plug-ins are built on: found in the cache or in a data wheel, else built.
+
+The *base image* is one WebAssembly module: CPython, already started, with its standard library and the
+guest library in memory. Its key is the digest of all that decides its bytes. Here is where it comes
+from; how it is made is in `interpreter` (compiling) and `preinit` (starting).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import lzma
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from extism import caches
+from extism._compiler import preinit
+from extism._compiler.interpreter import build
+from extism._compiler.interpreter.linking import RUNTIME
+from extism._compiler.interpreter.stdlib import STDLIB
+from extism._compiler.interpreter.steps import digest
+from extism._compiler.interpreter.toolchain import find_toolchain
+from extism._compiler.interpreter.wheel import IMAGE, MODULE, PROJECT, STATEMENT
+from extism._engine.cache import ModuleCache
+from extism.errors import BuildError
+
+if TYPE_CHECKING:
+    from extism._compiler.interpreter.build import Interpreter
+    from extism._compiler.interpreter.shell import Say
+
+__all__ = ["base_image", "base_key", "find_base", "native_cache"]
+
+_BASE: Final = "base.wasm"
+_DIGEST: Final = "sha256"
+
+
+def base_image(say: Say = print) -> bytes:
+    """
+    Return the base image, from the cache, from an installed data wheel, or built now.
+
+    Args:
+        say: Called with each line of progress if it has to be built.
+
+    Raises:
+        BuildError: There is none, and none can be built here; the hint says what to install.
+        SourceError: It has to be built, and its sources could not be had.
+    """
+    found = find_base(say)
+    if found is not None:
+        return found
+    interpreter = build.find() or _build(say)
+    say("starting Python once, to keep it started")
+    base = preinit.start(interpreter.runtime.read_bytes(), interpreter.folder)
+    _keep(base)
+    return base
+
+
+def base_key() -> str:
+    """Return the digest of all that decides the base image: interpreter, stdlib, guest library, start."""
+    hasher = hashlib.sha256(f"{digest(RUNTIME)} {digest(STDLIB)}".encode())
+    files = {**preinit.guest_files(), "preinit.py": Path(preinit.__file__).read_bytes()}
+    for name, data in files.items():
+        hasher.update(f"\0{name}\0".encode() + hashlib.sha256(data).digest())
+    return hasher.hexdigest()[:16]
+
+
+def find_base(say: Say = print) -> bytes | None:
+    """Return the base image if the cache or an installed data wheel has it."""
+    kept = _kept(say)
+    if kept is not None:
+        return kept
+    base = _from_wheel()
+    if base is not None:
+        _keep(base)
+    return base
+
+
+@functools.cache
+def native_cache() -> ModuleCache:
+    """Return the cache in which the base image's native code is kept."""
+    return ModuleCache(caches.native_directory())
+
+
+def _folder() -> Path:
+    return caches.interpreter_directory() / f"base-{base_key()}"
+
+
+def _kept(say: Say) -> bytes | None:
+    """Return the base image in the cache; one that is damaged is removed."""
+    folder = _folder()
+    try:
+        expected = (folder / _DIGEST).read_text(encoding="utf-8").strip()
+        base = (folder / _BASE).read_bytes()
+    except FileNotFoundError:
+        return None
+    if hashlib.sha256(base).hexdigest() == expected:
+        return base
+    say(f"{folder / _BASE} is damaged and is made anew")
+    shutil.rmtree(folder)
+    return None
+
+
+def _keep(base: bytes) -> None:
+    """Put the base image into the cache; of two processes that do so at once, the first has done it."""
+    cache = caches.interpreter_directory()
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".base-") as scratch:
+        fresh = Path(scratch) / "base"
+        fresh.mkdir()
+        (fresh / _BASE).write_bytes(base)
+        digest_line = f"{hashlib.sha256(base).hexdigest()}\n"
+        (fresh / _DIGEST).write_text(digest_line, encoding="utf-8")
+        try:
+            fresh.rename(_folder())
+        except OSError:
+            if not _folder().exists():
+                raise
+
+
+def _from_wheel() -> bytes | None:
+    """Return the base image of the installed data wheel, if it is the one that is wanted."""
+    package = _wheel_folder()
+    if package is None:
+        return None
+    statement = json.loads((package / STATEMENT).read_text(encoding="utf-8"))
+    if statement["key"] != base_key():
+        return None
+    base = lzma.decompress((package / IMAGE).read_bytes())
+    if hashlib.sha256(base).hexdigest() != statement["sha256"]:
+        raise BuildError(
+            f"{package / IMAGE} is damaged: its hash is not the one in {STATEMENT}",
+            path=str(package / IMAGE),
+            hint=f"pip install --force-reinstall {PROJECT}",
+        )
+    return base
+
+
+def _wheel_folder() -> Path | None:
+    """Return the folder of the data wheel's package."""
+    spec = importlib.util.find_spec(MODULE)
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
+
+
+def _build(say: Say) -> Interpreter:
+    """Build the interpreter, after saying so; where that cannot be, say what to install."""
+    try:
+        find_toolchain()
+    except BuildError as lacking:
+        raise BuildError(
+            f"there is no built guest interpreter: none in {caches.interpreter_directory()}, "
+            f"{_wheel_excuse()}; {lacking}",
+            hint=lacking.hint,
+        ) from lacking
+    say(
+        "the guest interpreter (CPython for WebAssembly) is not there yet; it is built now, once: "
+        "4 to 7 minutes on two cores"
+    )
+    return build.build(say)
+
+
+def _wheel_excuse() -> str:
+    """Say why the data wheel was of no use."""
+    if _wheel_folder() is None:
+        return f"{PROJECT} is not installed"
+    version = importlib.metadata.version(PROJECT)
+    return f"the installed {PROJECT} {version} is for another version of extism"
