@@ -1,0 +1,151 @@
+"""Variables: bytes that a plug-in keeps on the host's side for as long as it lives."""
+
+from __future__ import annotations
+
+import pytest
+from guests import wat
+
+import extism
+from extism.errors import CapabilityDenied, CallError
+
+VARS = wat("""
+    (data (i32.const 0) "key")
+    (func $key (result i64) (call $put (i32.const 0) (i32.const 3)))
+    (func (export "set") (call $var_set (call $key) (call $copy_input)))
+    (func (export "get") (call $give (call $var_get (call $key))))
+    (func (export "remove") (call $var_set (call $key) (i64.const 0)))
+    (func (export "set_and_trap") (call $var_set (call $key) (call $copy_input)) unreachable)
+    (func (export "by_input") (call $var_set (call $copy_input) (call $key)))
+    (func (export "get_by_input") (call $give (call $var_get (call $copy_input))))
+    (func (export "null_key") (call $var_set (i64.const 0) (call $copy_input)))
+    (func (export "get_null_key") (call $give (call $var_get (i64.const 0))))
+    (func (export "_start") (call $var_set (call $key) (call $copy_input)))""")
+
+
+def test_a_variable_is_kept_between_calls(plugin):
+    """What one call stores, a later one reads."""
+    made = plugin(VARS)
+    made.call("set", b"bytes \0\xff")
+
+    assert made.call("get", "") == b"bytes \0\xff"
+
+
+def test_a_variable_that_was_never_set_is_nothing(plugin):
+    """The handle is 0, so the output is empty."""
+    assert plugin(VARS).call("get", "") == b""
+
+
+def test_null_removes_a_variable(plugin):
+    """The value handle 0 forgets the key; removing twice is no error."""
+    made = plugin(VARS)
+    made.call("set", "x")
+    made.call("remove", "")
+    made.call("remove", "")
+
+    assert made.call("get", "") == b""
+
+
+def test_an_empty_input_as_value_removes_too(plugin):
+    """The empty input's handle is 0, so storing it is removing: upstream's rule."""
+    made = plugin(VARS)
+    made.call("set", "x")
+    made.call("set", "")
+
+    assert made.call("get", "") == b""
+
+
+def test_the_null_key_is_the_empty_name(plugin):
+    """A variable may have the name without characters."""
+    made = plugin(VARS)
+    made.call("null_key", "nameless")
+
+    assert made.call("get_null_key", "") == b"nameless"
+
+
+def test_keys_are_text_of_any_script(plugin):
+    """A key is compared as text, to the last character."""
+    made = plugin(VARS)
+    made.call("by_input", "ключ🔑")
+
+    assert (made.call("get_by_input", "ключ🔑"), made.call("get_by_input", "ключ")) == (b"key", b"")
+
+
+def test_variables_outlive_a_trap(plugin):
+    """What the failed call had stored stays stored."""
+    made = plugin(VARS)
+    with pytest.raises(extism.errors.Trap):
+        made.call("set_and_trap", "before the trap")
+
+    assert made.call("get", "") == b"before the trap"
+
+
+def test_variables_outlive_a_fresh_instance(plugin):
+    """`_start` runs in a fresh world each time, but the variables are the plug-in's."""
+    made = plugin(VARS)
+    made.call("_start", "kept")
+
+    assert made.call("get", "") == b"kept"
+
+
+def test_variables_are_not_shared():
+    """Two plug-ins from one CompiledPlugin have each their own."""
+    compiled = extism.CompiledPlugin(VARS.encode())
+    with extism.Plugin(compiled) as one, extism.Plugin(compiled) as other:
+        one.call("set", "mine")
+
+        assert (one.call("get", ""), other.call("get", "")) == (b"mine", b"")
+
+
+@pytest.mark.parametrize(
+    ("limit", "length", "fits"),
+    [
+        (52, 1, True),
+        (51, 1, False),
+        (48 + 3 + 1000, 1000, True),
+        (48 + 3 + 1000, 1001, False),
+        (None, (1 << 20) - 51, True),
+        (None, (1 << 20) - 50, False),
+    ],
+)
+def test_a_variable_counts_48_bytes_and_its_key_and_value(plugin, limit, length, fits):
+    """The budget is kept to the byte; 1 MiB is the default."""
+    made = plugin(VARS, memory={"max_var_bytes": limit})
+    if fits:
+        made.call("set", b"v" * length)
+        assert made.call("get", "") == b"v" * length
+        return
+    with pytest.raises(CapabilityDenied, match="^Variable store is full") as caught:
+        made.call("set", b"v" * length)
+
+    assert (caught.value.capability, caught.value.wanted) == ("vars", "key")
+    assert isinstance(caught.value, PermissionError)
+    assert made.call("get", "") == b""
+
+
+def test_only_the_new_state_counts(plugin):
+    """A key can be overwritten for ever where upstream would count old and new together."""
+    made = plugin(VARS, memory={"max_var_bytes": 48 + 3 + 40})
+    for n in range(200):
+        made.call("set", bytes([n]) * 40)
+
+    assert made.call("get", "") == bytes([199]) * 40
+
+
+def test_a_refused_variable_leaves_the_old_one(plugin):
+    """The store is as it was before."""
+    made = plugin(VARS, memory={"max_var_bytes": 100})
+    made.call("set", "old")
+    with pytest.raises(CapabilityDenied):
+        made.call("set", "n" * 100)
+
+    assert made.call("get", "") == b"old"
+
+
+@pytest.mark.parametrize("name", ["set", "remove"])
+def test_a_limit_of_zero_switches_variables_off(plugin, name):
+    """Neither storing nor removing is let through; reading gives nothing."""
+    made = plugin(VARS, memory={"max_var_bytes": 0})
+    with pytest.raises(CallError, match="^Vars are disabled by this host"):
+        made.call(name, "x")
+
+    assert made.call("get", "") == b""
