@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-pytest_plugins = ["peer_hosts"]
+pytest_plugins = ["guests", "peer_hosts"]
 
 
 def pytest_collection_modifyitems(items):
