@@ -106,11 +106,11 @@ def show_help(context: click.Context, commands: Sequence[str]) -> None:
     click.echo(about.get_help())
 
 
-def run(args: Sequence[str]) -> int:
-    """Run the command with these arguments, and return its exit code."""
+def run(args: Sequence[str], command: click.Command = cli, name: str = NAME) -> int:
+    """Run a command with these arguments, and return its exit code."""
     try:
-        with cli.make_context(NAME, list(args)) as context:
-            cli.invoke(context)
+        with command.make_context(name, list(args)) as context:
+            command.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code
     except KeyboardInterrupt:

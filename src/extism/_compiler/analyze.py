@@ -1,9 +1,9 @@
 """
 What one source file says about the plug-in: exports, imports of the host, imports of other modules.
 
-Reads the syntax tree and nothing else: no line of the author's code runs here. What the tree cannot tell
-(a function that becomes an export while the module runs) is found later, by comparing (`interface.py`). Which
-files are read is decided in `bundle.py`.
+Reads the syntax tree (`syntax.py` makes it) and nothing else: no line of the author's code runs here. What the
+tree cannot tell (a function that becomes an export while the module runs) is found later, by comparing
+(`interface.py`). Which files are read is decided in `bundle.py`.
 
 Decorators are known by what they are, not by how they are written: `import extism as x`, `from extism import
 plugin_fn as export` and `export = extism.plugin_fn` are all followed.
@@ -12,8 +12,6 @@ plugin_fn as export` and `export = extism.plugin_fn` are all followed.
 from __future__ import annotations
 
 import ast
-import sys
-import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +22,9 @@ from extism.errors import BuildError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["LIBRARY", "ModuleFacts", "Reference", "Source", "analyze", "parse", "read_tree"]
+    from extism._compiler.syntax import Source
+
+__all__ = ["LIBRARY", "ModuleFacts", "Reference", "analyze"]
 
 LIBRARY: Final = "extism"
 """The guest library's name inside a plug-in."""
@@ -32,24 +32,7 @@ LIBRARY: Final = "extism"
 MAX_PARAMETERS: Final = 5
 """Of a host function: what the interpreter's call through the table carries (`call_slot`)."""
 
-GUEST_VERSION: Final = (3, 13)
-"""The Python that plug-ins run."""
-
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """
-    A file of the plug-in.
-
-    Attributes:
-        path: As the author would write it on the command line, for messages.
-        text: Its bytes; Python itself finds out the encoding.
-    """
-
-    path: str
-    text: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +69,17 @@ class ModuleFacts:
     references: tuple[Reference, ...]
 
 
-def analyze(source: Source) -> ModuleFacts:
+def analyze(source: Source, tree: ast.Module) -> ModuleFacts:
     """
-    Return what the source file says about the plug-in.
+    Return what a source file says about the plug-in.
+
+    Args:
+        source: The file, for messages.
+        tree: Its syntax tree.
 
     Raises:
-        BuildError: It is not Python, or a decorator of the library is used in a way that cannot work.
+        BuildError: A decorator of the library is used in a way that cannot work.
     """
-    return read_tree(parse(source), source)
-
-
-def read_tree(tree: ast.Module, source: Source) -> ModuleFacts:
-    """Return what the tree of a source file says; its BuildErrors are those of decorators alone."""
     reader = _Reader(source)
     reader.learn_names(tree)
     top = {id(node) for node in tree.body}
@@ -114,51 +96,6 @@ def read_tree(tree: ast.Module, source: Source) -> ModuleFacts:
 
 def _in_order(exports: Iterable[Export]) -> tuple[Export, ...]:
     return tuple(sorted(exports, key=lambda row: row.line))
-
-
-def parse(source: Source) -> ast.Module:
-    """Return the syntax tree of a file; what is wrong with it is told with the line itself."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they are the guest compiler's to give
-            return ast.parse(source.text, source.path)
-    except SyntaxError as error:
-        raise _syntax_error(source, error) from None
-    except ValueError as error:  # a null byte, before Python 3.12
-        raise BuildError(f"{source.path}: {error}", path=source.path) from None
-    except (RecursionError, MemoryError):
-        message = f"{source.path}: its expressions are nested too deeply"
-        raise BuildError(message, path=source.path) from None
-
-
-def _syntax_error(source: Source, error: SyntaxError) -> BuildError:
-    line = error.lineno or 0
-    where = f"{source.path}:{line}" if line else source.path
-    hint = ""
-    if sys.version_info < GUEST_VERSION:
-        ours, theirs = (
-            "{}.{}".format(*version[:2]) for version in (sys.version_info, GUEST_VERSION)
-        )
-        hint = (
-            f"plug-ins run Python {theirs}, this extism-py runs Python {ours} and reads its syntax only: "
-            f"for anything newer, install it under Python {theirs}"
-        )
-    return BuildError(
-        f"{where}: {type(error).__name__}: {error.msg}{_picture(error)}",
-        path=source.path,
-        line=line,
-        hint=hint,
-    )
-
-
-def _picture(error: SyntaxError) -> str:
-    """Return the offending line with a caret below it, as Python shows it."""
-    if not error.text:
-        return ""
-    text = error.text.rstrip("\n").expandtabs(1)
-    indent = len(text) - len(text.lstrip())
-    caret = max((error.offset or 1) - 1 - indent, 0)
-    return f"\n    {text.strip()}\n    {' ' * caret}^"
 
 
 @dataclass

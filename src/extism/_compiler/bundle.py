@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from extism._compiler import analyze
+from extism._compiler.syntax import Source, parse
 from extism.errors import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    import ast
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from extism._compiler.interface import Interface
 
@@ -105,18 +107,21 @@ class Bundle:
         return files | {f"src/{module.file}": module.source for module in self.modules}
 
 
-def bundle(path: Path, search: Iterable[Path] = ()) -> Bundle:
+def bundle(
+    path: Path, search: Iterable[Path] = (), parse: Callable[[Source], ast.Module] = parse
+) -> Bundle:
     """
     Return the plug-in whose own file is `path`, with every module that it reaches.
 
     Args:
         path: The file that the author names.
         search: Folders to look in after the file's own, as PYTHONPATH; missing ones are passed over.
+        parse: Gives the syntax tree of a file.
 
     Raises:
         BuildError: A file cannot be read, the main one is not Python, or a decorator is misused.
     """
-    collector = _Collector(path, [folder for folder in search if folder.is_dir()])
+    collector = _Collector(path, [folder for folder in search if folder.is_dir()], parse)
     collector.collect()
     modules = tuple(collector.modules[name] for name in sorted(collector.modules))
     return Bundle(collector.main, modules, tuple(collector.facts))
@@ -125,7 +130,10 @@ def bundle(path: Path, search: Iterable[Path] = ()) -> Bundle:
 class _Collector:
     """Follows the imports from the main file, one module after the other."""
 
-    def __init__(self, path: Path, search: Sequence[Path]) -> None:
+    def __init__(
+        self, path: Path, search: Sequence[Path], parse: Callable[[Source], ast.Module]
+    ) -> None:
+        self.parse = parse
         self.folder = path.parent
         self.roots = [self.folder, *search]
         self.main = replace(_read(MAIN, path, self.folder), name=self._main_name(path))
@@ -156,15 +164,15 @@ class _Collector:
             self._carry_rest(name)
 
     def _facts(self, module: Module) -> analyze.ModuleFacts:
-        source = analyze.Source(module.path, module.source)
-        if module is self.main:
-            return analyze.analyze(source)
+        source = Source(module.path, module.source)
         try:
-            tree = analyze.parse(source)
+            tree = self.parse(source)
         except BuildError:
+            if module is self.main:
+                raise
             # A file that is never run may be broken; if this one is, the guest says so, with a traceback.
             return analyze.ModuleFacts((), (), (), ())
-        return analyze.read_tree(tree, source)
+        return analyze.analyze(source, tree)
 
     def _names(self, module: Module, reference: analyze.Reference) -> Iterator[str]:
         """Give every name that an import statement may load, packages before what is in them."""

@@ -26,6 +26,11 @@ RESERVED: Final = {
 }
 """Names that no plug-in function may have, with the reason."""
 
+_RULE: Final = (
+    "only functions at the top level of a module, marked with @extism.plugin_fn, can be exported"
+)
+_NOT_TOP: Final = f"is not at the top level: {_RULE}"
+
 
 @dataclass(frozen=True, slots=True)
 class Export:
@@ -68,9 +73,16 @@ class Interface:
     imports: tuple[HostFunction, ...]
 
 
-def combine(exports: Iterable[Export], imports: Iterable[HostFunction]) -> Interface:
+def combine(
+    exports: Iterable[Export], imports: Iterable[HostFunction], hidden: Iterable[Export] = ()
+) -> Interface:
     """
     Return the interface of a plug-in that is made of these.
+
+    Args:
+        exports: Functions that the host can call.
+        imports: Functions that the host must give.
+        hidden: Functions with the decorator below the top level; they are no exports.
 
     Raises:
         BuildError: There is nothing to call, a name is exported twice, or a host function has two types.
@@ -82,7 +94,8 @@ def combine(exports: Iterable[Export], imports: Iterable[HostFunction]) -> Inter
             raise _fault(row, f"{row.name} is exported already, at {first.path}:{first.line}")
     if not by_name:
         raise BuildError(
-            "No exports found, use the @extism.plugin_fn decorator to specify exported functions"
+            "No exports found, use the @extism.plugin_fn decorator to specify exported functions",
+            hint="; ".join(f"{row.path}:{row.line}: {row.name} {_NOT_TOP}" for row in hidden),
         )
     return Interface(tuple(by_name.values()), _one_each(imports))
 
@@ -127,10 +140,9 @@ def check_registered(interface: Interface, hidden: Iterable[Export], names: Sequ
 
 
 def _unexpected(name: str, row: Export | None) -> BuildError:
-    rule = "only functions at the top level of a module, marked with @extism.plugin_fn, can be exported"
     if row is None:
-        return BuildError(f"{name} was exported while the plug-in was loaded: {rule}")
-    return _fault(row, f"{name} is not at the top level: {rule}")
+        return BuildError(f"{name} was exported while the plug-in was loaded: {_RULE}")
+    return _fault(row, f"{name} {_NOT_TOP}")
 
 
 def _fault(row: Export | HostFunction, message: str, *, hint: str = "") -> BuildError:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from extism._compiler.analyze import Reference, Source, analyze
+from extism._compiler.analyze import Reference, analyze
 from extism._compiler.interface import RESERVED
+from extism._compiler.syntax import Source, parse
 from extism.errors import BuildError
 
 
 def facts(text: str):
-    return analyze(Source("plugin.py", text.encode()))
+    source = Source("plugin.py", text.encode())
+    return analyze(source, parse(source))
 
 
 def names(exports):
@@ -266,57 +266,6 @@ def test_misuse_of_import_fn(decorator, function, message):
 def test_references(text, expected):
     """Every import that can happen at run time is noted, once, in the order of the text."""
     assert list(facts(text).references) == expected
-
-
-def test_a_syntax_error_shows_the_line():
-    """File, line, Python's words, the line itself and a caret below the place."""
-    with pytest.raises(BuildError) as caught:
-        facts("import json\n\nif 1:\n\tx = = 2\n")
-
-    assert str(caught.value) == ("plugin.py:4: SyntaxError: invalid syntax\n    x = = 2\n        ^")
-    assert (caught.value.path, caught.value.line) == ("plugin.py", 4)
-
-
-@pytest.mark.skipif(
-    sys.version_info >= (3, 13), reason="only an older Python reads an older syntax"
-)
-def test_a_syntax_error_under_an_older_python_says_so():
-    """Syntax that the guest knows and this Python does not is no riddle."""
-    with pytest.raises(BuildError) as caught:
-        facts("def f[T, T = int](): ...")
-
-    assert caught.value.hint.startswith("plug-ins run Python 3.13, this extism-py runs Python 3.1")
-
-
-@pytest.mark.parametrize(
-    ("text", "word"),
-    [
-        (b"x = 1\n\x00", "null byte"),
-        (b"\xff", "utf-8"),
-        (b"# coding: nonsense\n", "nonsense"),
-        (b"if 1:\nx = 1\n", "IndentationError: expected an indented block"),
-        (b"x = " + b"-" * 100_000 + b"1", ""),
-        (b"(" * 300, ""),
-    ],
-    ids=["null byte", "not UTF-8", "encoding", "indentation", "deep", "parentheses"],
-)
-def test_bytes_that_are_not_python(text, word):
-    """Whatever is wrong with the bytes, it is a BuildError that names the file."""
-    with pytest.raises(BuildError) as caught:
-        analyze(Source("plugin.py", text))
-
-    assert str(caught.value).startswith("plugin.py")
-    assert word in str(caught.value)
-    assert caught.value.path == "plugin.py"
-
-
-def test_encodings_are_pythons():
-    """A declared encoding and a byte order mark are honoured."""
-    latin = "# coding: latin-1\nimport extism\n@extism.plugin_fn\ndef é(): ...".encode("latin-1")
-    marked = b"\xef\xbb\xbfimport extism\n@extism.plugin_fn\ndef f(): ..."
-
-    assert names(analyze(Source("a.py", latin)).exports) == [("é", 4)]
-    assert names(analyze(Source("a.py", marked)).exports) == [("f", 3)]
 
 
 def test_a_long_expression_is_no_deep_one():

@@ -13,6 +13,7 @@ from extism._compiler.interface import (
 )
 from extism.errors import BuildError
 
+RULE = "only functions at the top level of a module, marked with @extism.plugin_fn, can be exported"
 F = Export("f", "a.py", 3)
 G = Export("g", "b.py", 7)
 EAT = HostFunction("extism:host/user", "eat", 1, True, "a.py", 10)
@@ -32,6 +33,14 @@ def test_no_exports():
     assert str(caught.value) == (
         "No exports found, use the @extism.plugin_fn decorator to specify exported functions"
     )
+
+
+def test_no_exports_but_one_in_hiding():
+    """Where the decorator was used in vain, the hint says where and why."""
+    with pytest.raises(BuildError) as caught:
+        combine([], [], [Export("h", "a.py", 5)])
+
+    assert caught.value.hint == f"a.py:5: h is not at the top level: {RULE}"
 
 
 def test_a_name_is_exported_once():
@@ -76,9 +85,6 @@ def test_one_that_did_not_register():
         "b.py:7: g is marked with plugin_fn, but was not exported when the plug-in was loaded"
     )
     assert (caught.value.path, caught.value.line) == ("b.py", 7)
-
-
-RULE = "only functions at the top level of a module, marked with @extism.plugin_fn, can be exported"
 
 
 @pytest.mark.parametrize(

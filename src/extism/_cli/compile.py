@@ -1,0 +1,132 @@
+"""
+The command `extism-py`: a Python file in, a plug-in out.
+
+What it does is `extism.compiler.build`. Progress, what the plug-in prints while it is built, and the summary go
+to stderr; errors and exit codes are those of `failures.py`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from extism._cli.main import run
+from extism._cli.voice import Voice, is_colourful, visible, voice_options
+from extism.compiler import DEFAULT_TIMEOUT, build
+
+if TYPE_CHECKING:
+    from extism.compiler import BuildReport
+
+__all__ = ["compile_file", "main"]
+
+NAME: Final = "extism-py"
+DEFAULT_OUTPUT: Final = Path("index.wasm")
+
+EXAMPLES: Final = """
+\b
+Examples:
+  extism-py plugin.py plugin.wasm
+  extism-py plugin.py -o plugin.wasm
+"""
+
+
+@click.command(NAME, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("output", metavar="[OUTPUT]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "option",
+    metavar="OUTPUT",
+    type=click.Path(path_type=Path),
+    help=f"Where to write; {DEFAULT_OUTPUT} by default.",
+)
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    default=DEFAULT_TIMEOUT,
+    show_default=True,
+    help="How long code outside of functions may run.",
+)
+@voice_options
+@click.version_option(package_name="extism", prog_name=NAME, message="%(prog)s %(version)s")
+@click.pass_obj
+def compile_file(
+    voice: Voice, source: Path, output: Path | None, option: Path | None, timeout: float
+) -> None:
+    """
+    Compile the Python file INPUT to an Extism plug-in, written to OUTPUT.
+
+    Functions at the top level that are marked with @extism.plugin_fn can be called by the host. Modules beside
+    the file, and in the directories of PYTHONPATH, come along as they are imported. Code outside of functions
+    runs now, sandboxed, and what it leaves is shipped.
+    """
+    if output is not None and option is not None:
+        raise click.UsageError("OUTPUT is given twice: as an argument and with -o.")
+    place = output or option or DEFAULT_OUTPUT
+    reports: list[BuildReport] = []
+    prints = _Prints()
+    try:
+        with voice.status(f"compiling {source}"):
+            build(
+                source,
+                place,
+                timeout=timeout,
+                report=reports.append,
+                say=lambda text: _say(voice, text),
+                show=prints.take,
+            )
+    finally:
+        prints.end()
+    for report in reports:
+        _conclude(voice, place, report)
+
+
+class _Prints:
+    """Hands on what the plug-in prints while it is built, line by line."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._begun = ""
+
+    def take(self, data: bytes) -> None:
+        """Show the lines that are complete."""
+        self._begun += self._decoder.decode(data)
+        *lines, self._begun = self._begun.split("\n")
+        for line in lines:
+            click.echo(visible(line), err=True)
+
+    def end(self) -> None:
+        """Show what was begun without an end."""
+        self._begun += self._decoder.decode(b"", final=True)
+        if self._begun:
+            click.echo(visible(self._begun), err=True)
+
+
+def _conclude(voice: Voice, place: Path, report: BuildReport) -> None:
+    """Say what was built."""
+    noun = "export" if len(report.exports) == 1 else "exports"
+    exports = f"{len(report.exports)} {noun} ({', '.join(report.exports)})"
+    seconds = sum(report.seconds.values())
+    _say(voice, f"{place}: {exports}, {report.size / 1e6:.1f} MB, {seconds:.1f} s", "green")
+    if report.imports:
+        _say(voice, f"  needs from its host: {', '.join(report.imports)}")
+    if voice.is_verbose:
+        for step, taken in report.seconds.items():
+            _say(voice, f"  {step:<12} {taken:7.3f} s")
+
+
+def _say(voice: Voice, text: str, colour: str | None = None) -> None:
+    if not voice.is_quiet:
+        text = visible(text)
+        click.echo(click.style(text, fg=colour) if is_colourful(sys.stderr) else text, err=True)
+
+
+def main() -> None:
+    """Be the command: run it with the process's arguments, and end the process."""
+    sys.exit(run(sys.argv[1:], compile_file, NAME))

@@ -1,0 +1,163 @@
+"""
+The steps from a Python file to a plug-in, in order and timed.
+
+::
+
+    analyze       read the file and what it imports: exports, host functions, modules   syntax, analyze,
+                                                                                        bundle, interface
+    interpreter   find the base image, or have it built                                 runtime
+    preinit       run the module level inside the interpreter, keep its memory          preinit
+    snapshot      the interpreter with that memory as its data                          _wasm/snapshot
+    shim          names for the exports, slots for the host functions                   shim
+
+Each step is one function of its own file, with its own error. Nothing is written but a temporary folder; the
+result is bytes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from extism._compiler import bundle, interface, preinit, runtime, shim, syntax
+from extism._wasm.snapshot import snapshot
+from extism.errors import BuildError
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from extism._compiler.bundle import Bundle
+    from extism._compiler.interface import Export, HostFunction, Interface
+    from extism._compiler.syntax import Source
+
+__all__ = ["Built", "Progress", "compile_file"]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """
+    A plug-in, and how it came about.
+
+    Attributes:
+        wasm: The module.
+        exports: Names of the functions that a host can call.
+        imports: The functions that a host must give.
+        seconds: What each step took, in the order of the steps.
+    """
+
+    wasm: bytes
+    exports: tuple[str, ...]
+    imports: tuple[HostFunction, ...]
+    seconds: Mapping[str, float]
+
+
+@dataclass
+class Progress:
+    """
+    Whoever watches a build.
+
+    Attributes:
+        say: Called with a line of text when something begins that takes a while.
+        show: Called with what the plug-in prints while its module level runs.
+        seconds: Filled with what each step took.
+    """
+
+    say: Callable[[str], None] = lambda _text: None
+    show: Callable[[bytes], None] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time a step."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - started
+
+
+def compile_file(
+    path: Path, search: Iterable[Path], progress: Progress, timeout: float | None = None
+) -> Built:
+    """
+    Return the plug-in made of a Python file.
+
+    Args:
+        path: The file.
+        search: Folders of other modules, as PYTHONPATH.
+        progress: Who watches.
+        timeout: Seconds that the module level may run.
+
+    Raises:
+        BuildError: The source cannot become a plug-in, or there is no interpreter and none can be built.
+        SourceError: The interpreter's sources could not be had.
+    """
+    interpreter = _Interpreter(progress.say)
+    with progress.step("analyze"):
+        files = bundle.bundle(path, search, interpreter.parse)
+        promised = _interface(files)
+    with progress.step("interpreter"):
+        base = interpreter.base
+    with progress.step("preinit"):
+        loaded = _load(base, files, promised, progress, timeout)
+        interface.check_registered(promised, _hidden(files), loaded.exports)
+    with progress.step("snapshot"):
+        core = snapshot(base, {0: loaded.image})
+    with progress.step("shim"):
+        wasm = shim.shim(core, loaded.exports, promised.imports)
+    return Built(wasm, loaded.exports, promised.imports, dict(progress.seconds))
+
+
+class _Interpreter:
+    """The guest interpreter, found or built when it is first needed."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+
+    @cached_property
+    def base(self) -> bytes:
+        return runtime.base_image(self.say)
+
+    def parse(self, source: Source) -> ast.Module:
+        """Return a syntax tree, with the help of the guest's parser where this Python's is too old."""
+        return syntax.parse(
+            source, lambda source: syntax.parse_in_guest(source, self.base, runtime.native_cache())
+        )
+
+
+def _interface(files: Bundle) -> Interface:
+    exports = [row for facts in files.facts for row in facts.exports]
+    imports = [row for facts in files.facts for row in facts.imports]
+    try:
+        return interface.combine(exports, imports, _hidden(files))
+    except BuildError as error:
+        error.path = error.path or files.main.path
+        raise
+
+
+def _hidden(files: Bundle) -> list[Export]:
+    return [row for facts in files.facts for row in facts.hidden]
+
+
+def _load(
+    base: bytes, files: Bundle, promised: Interface, progress: Progress, timeout: float | None
+) -> preinit.Loaded:
+    """Lay the files out in a folder for the interpreter, and run them there."""
+    with tempfile.TemporaryDirectory(prefix="extism-") as folder:
+        for name, data in files.files(promised, shim.first_slot(base)).items():
+            place = Path(folder, name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        try:
+            return preinit.load(
+                base, Path(folder), runtime.native_cache(), show=progress.show, timeout=timeout
+            )
+        except BuildError as error:
+            # The guest knows files by their names in the plug-in; the author, by where they are.
+            paths = {module.file: module.path for module in files.modules}
+            error.path = paths.get(error.path, error.path)
+            raise
