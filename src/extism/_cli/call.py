@@ -8,19 +8,21 @@ import sys
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from extism._cli.completion import callable_names_at, complete_function
-from extism._cli.files import is_manifest, manifest_at, module_at
+from extism._cli.files import plugin_at
 from extism._cli.logs import LEVELS, logged
 from extism._cli.options import Grants, grant_options, within
 from extism._cli.voice import Voice, voice_options, write_output
 from extism._cli.waiting import wait_for
 from extism.compiled import CompiledPlugin
-from extism.manifest import Manifest
 from extism.plugin import Plugin
+
+if TYPE_CHECKING:
+    from extism.manifest import Manifest
 
 __all__ = ["call"]
 
@@ -96,7 +98,7 @@ def call(context: click.Context, /, wasm_file: str, function: str | None, **flag
         raise click.UsageError("--input and --stdin exclude each other.", context)
     voice = context.ensure_object(Voice)
     with logged(run.log_level, voice):
-        manifest = _manifest(wasm_file, run, context)
+        manifest = plugin_at(wasm_file, is_manifest=run.manifest)
         if function is None:
             raise click.UsageError(f"Missing argument 'FUNCTION'.{_choice(manifest)}", context)
         manifest = Grants(**flags).over(manifest)
@@ -121,16 +123,6 @@ def _call(wasm_file: str, function: str, manifest: Manifest, run: _Run, voice: V
             output = plugin.call(function, data)
             _log.debug("%d bytes in %.3f s", len(output), time.monotonic() - started)
             write_output(output + _end(run))
-
-
-def _manifest(place: str, run: _Run, context: click.Context) -> Manifest:
-    """Return the manifest that is at `place`, or whose only module is there."""
-    if run.manifest:
-        return manifest_at(place)
-    source = module_at(place)
-    if is_manifest(source):
-        raise click.UsageError(f"{place} is a manifest, no module; add --manifest.", context)
-    return Manifest(wasm=(source,))
 
 
 def _choice(manifest: Manifest) -> str:

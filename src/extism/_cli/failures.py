@@ -24,6 +24,7 @@ from extism import abi
 from extism._capabilities.urls import Url
 from extism._cli.voice import is_colourful, visible
 from extism.errors import (
+    BuildError,
     CallTimeout,
     CapabilityDenied,
     Error,
@@ -63,8 +64,10 @@ def tell(error: Exception) -> None:
 
 def _lines(error: Exception) -> Iterator[str]:
     text = _text(error)
-    yield text.rstrip("\n")
-    if isinstance(error, GuestError) and text != f"Error code: {error.exit_code}":
+    is_coded = isinstance(error, GuestError) and text == f"Error code: {error.exit_code}"
+    if not is_coded:
+        yield text.rstrip("\n")
+    if isinstance(error, GuestError):
         yield f"returned non-zero exit code: {error.exit_code}"
     for note in getattr(error, "__notes__", ()):
         yield note.rstrip("\n")
@@ -117,9 +120,7 @@ def _denied(error: CapabilityDenied) -> str:
 
 
 def _unlinked(error: LinkError) -> str:
-    if error.module == abi.WASI:
-        return "--wasi gives it"
-    if error.module in {"", abi.ENV}:
+    if error.module in {"", abi.ENV, abi.WASI}:
         return ""
     return (
         f"--link {error.module}=FILE gives a module of that name; the command has no host functions"
@@ -128,6 +129,7 @@ def _unlinked(error: LinkError) -> str:
 
 _HINTS: Final[dict[type[Exception], Callable[..., str]]] = {
     click.UsageError: _usage,
+    BuildError: lambda error: error.hint,
     CapabilityDenied: _denied,
     CallTimeout: lambda _: (
         "--timeout MS, or timeout_ms in the manifest, sets how long a call may run"

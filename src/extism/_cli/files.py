@@ -12,13 +12,15 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import click
+
 from extism.errors import ManifestError, SourceError
 from extism.manifest import Manifest, WasmData, WasmFile, WasmSource, WasmUrl, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["is_manifest", "is_url", "manifest_at", "module_at", "read_file"]
+__all__ = ["is_url", "module_at", "plugin_at", "read_file"]
 
 T = TypeVar("T")
 
@@ -47,17 +49,29 @@ def module_at(place: str, name: str | None = None) -> WasmSource:
     return WasmFile(place, name=name)
 
 
-def manifest_at(path: str) -> Manifest:
+def plugin_at(place: str, *, is_manifest: bool) -> Manifest:
     """
-    Return the manifest in a file.
+    Return the manifest that is at `place`, or whose only module is there.
 
     Raises:
+        UsageError: The other of the two is there.
         SourceError: The file cannot be read.
         ManifestError: It is no manifest; the text names the file.
     """
+    if is_manifest:
+        return _manifest_at(place)
+    source = module_at(place)
+    if _is_manifest(source):
+        raise click.UsageError(f"{place} is a manifest, no module; add --manifest.")
+    return Manifest(wasm=(source,))
+
+
+def _manifest_at(path: str) -> Manifest:
+    if is_url(path):
+        raise click.UsageError("A manifest is read from a file, not from a URL.")
     content = read_file(path)
     if sniff(content) != "manifest":
-        raise ManifestError(f"{path} is a module, no manifest; leave --manifest out")
+        raise click.UsageError(f"{path} is a module, no manifest; leave --manifest out.")
     try:
         return Manifest.parse(content)
     except ManifestError as error:
@@ -65,18 +79,15 @@ def manifest_at(path: str) -> Manifest:
         raise
 
 
-def is_manifest(source: WasmSource) -> bool:
-    """
-    Tell whether what was taken for a module is a manifest.
-
-    Raises:
-        SourceError: The file cannot be read.
-    """
+def _is_manifest(source: WasmSource) -> bool:
+    """Tell whether what was taken for a module is a manifest."""
     match source:
         case WasmData():
             content = source.data
         case WasmFile():
-            content = read_file(source.path, least=b"\0asm")
+            if source.path.lower().endswith((".toml", ".json")):
+                return True
+            content = read_file(source.path, unless=b"\0asm")
         case _:
             return False
     try:
@@ -86,13 +97,13 @@ def is_manifest(source: WasmSource) -> bool:
     return True
 
 
-def read_file(path: str, *, least: bytes = b"") -> bytes:
+def read_file(path: str, *, unless: bytes = b"") -> bytes:
     """
     Return the content of a file.
 
     Args:
         path: Where it is.
-        least: What begins like this is not read further; by default everything is read.
+        unless: What begins like this is not read further; by default everything is read.
 
     Raises:
         SourceError: It cannot be read.
@@ -100,8 +111,8 @@ def read_file(path: str, *, least: bytes = b"") -> bytes:
 
     def read() -> bytes:
         with Path(path).open("rb") as file:
-            start = file.read(len(least))
-            return start if least and start == least else start + file.read()
+            start = file.read(len(unless))
+            return start if unless and start == unless else start + file.read()
 
     return _opened(path, read)
 

@@ -109,7 +109,7 @@ def _parts(found: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Row]]]:
             for section in found["custom_sections"]
         ],
     )
-    yield "Warnings", [(warning,) for warning in found["warnings"]]
+    yield "Warnings", [(_shown(warning),) for warning in found["warnings"]]
 
 
 def _needs(needs: Mapping[str, Any]) -> Iterator[Row]:
@@ -139,13 +139,16 @@ def _typed(items: Sequence[Mapping[str, str]]) -> list[Row]:
 
 def _memory(memory: Mapping[str, Any]) -> Row:
     size = memory["min"] * memory["page_size"] / 1024
-    most = "no maximum" if memory["max"] is None else f"at most {memory['max']:,} pages"
     return (
-        f"{memory['min']:,} pages ({size:,.0f} KiB)",
-        most,
+        f"{_pages(memory['min'])} ({size:,.0f} KiB)",
+        "no maximum" if memory["max"] is None else f"at most {_pages(memory['max'])}",
         "shared" if "shared" in memory["type"] else "",
         _imported(memory),
     )
+
+
+def _pages(count: int) -> str:
+    return "1 page" if count == 1 else f"{count:,} pages"
 
 
 def _imported(item: Mapping[str, Any]) -> str:
