@@ -286,6 +286,14 @@ def test_input_bytes_past_the_end_are_zero(index: int) -> None:
     assert kernel.input_load_u8(index) == 0
 
 
+def test_an_input_of_one_word_gives_it() -> None:
+    """Eight bytes of input are one whole word."""
+    kernel = begun(b"01234567")
+
+    assert kernel.input_load_u64(0) == 0x3736353433323130
+    assert kernel.input_load_u64(1) == 0
+
+
 @pytest.mark.parametrize("length", range(8))
 def test_input_shorter_than_a_word_gives_no_word(length: int) -> None:
     """An input of fewer than eight bytes has no whole word to load."""

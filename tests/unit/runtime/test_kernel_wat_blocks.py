@@ -213,6 +213,33 @@ def test_a_mark_of_a_free_block_is_not_found_in_a_later_one(kernel: BareKernel) 
     kernel.check()
 
 
+def test_a_mark_of_a_dead_block_makes_no_handle(kernel: BareKernel) -> None:
+    """In generation 0, where zeros look current, an old header inside a live block has no length."""
+    first, second, _ = kernel.alloc(5), kernel.alloc(7), kernel.alloc(9)
+    kernel.free(first)
+    kernel.free(second)
+    joined = kernel.alloc(64)
+
+    assert (joined, kernel.root.generation) == (first, 0)
+    assert lengths(kernel, second) == (0, 0)
+
+
+@pytest.mark.parametrize(("before_it", "found"), [(7, True), (8, False)])
+def test_eight_blocks_of_a_bin_are_looked_at(
+    kernel: BareKernel, before_it: int, found: bool
+) -> None:
+    """The eighth free block of a class is found; for a later one the span grows, in bounded time."""
+    handles = []
+    for granules in (7, *[4] * before_it):
+        handles.append(kernel.alloc(granules * 32))
+        kernel.alloc(1)
+    end = kernel.end
+    for handle in handles:
+        kernel.free(handle)
+
+    assert kernel.alloc(6 * 32) == (handles[0] if found else end)
+
+
 # ---------------------------------------------------------------- bytes of blocks
 
 
@@ -315,8 +342,10 @@ def test_the_host_bytes_of_the_root_stay(kernel: BareKernel) -> None:
 
 
 def test_the_generation_wraps_without_waking_old_handles(kernel: BareKernel) -> None:
-    """After 2^31 resets a header of generation 0 is as dead as any other."""
+    """After 2^31 resets a header of generation 0 is as dead as any other, wherever it stands."""
     old = [kernel.alloc(32) for _ in range(4)]
+    kernel.alloc(15 * PAGE)
+    far = kernel.alloc(32)
     kernel.free(old[1])
     kernel.meta.write(kernel.store, struct.pack("<I", 0xFFFFFFFE), 72)
     kernel.reset()
@@ -327,6 +356,8 @@ def test_the_generation_wraps_without_waking_old_handles(kernel: BareKernel) -> 
     kernel.free(handle)
     assert kernel.root.span == 0
     kernel.check()
+    assert kernel.alloc(16 * PAGE - FIRST) == FIRST
+    assert kernel.length(far) == 0
 
 
 def test_generations_just_below_the_wrap_work(kernel: BareKernel) -> None:

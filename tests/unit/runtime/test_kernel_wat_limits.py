@@ -277,16 +277,18 @@ EDGES = sorted(
 )
 
 
+@pytest.mark.parametrize("rest", [0, 100, 16 * PAGE - 512 - 2 * 128])
 @pytest.mark.parametrize("name", KERNEL_FUNCTIONS)
-def test_no_argument_traps_or_tears_the_kernel(name: str) -> None:
+def test_no_argument_traps_or_tears_the_kernel(name: str, rest: int) -> None:
     """Each function takes every edge number, alone and in pairs, and leaves a whole kernel."""
-    kernel = BareKernel(max_pages=32)
+    kernel = BareKernel(max_pages=16)
     params = KERNEL_FUNCTIONS[name].params
     edges = {"i64": EDGES, "i32": [0, 1, (1 << 31) - 1]}
     function = getattr(kernel, name)
     kernel.begin(100)
     kernel.free(kernel.alloc(100))
     kernel.alloc(100)
+    kernel.alloc(rest)
     for arguments in product(*(edges[type_] for type_ in params)):
         function(*arguments)
     kernel.check()
