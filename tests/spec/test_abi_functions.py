@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from guests import calls, wat
+from wat_guests import calls, wat
 from http_server import serve
 
 from extism.abi import FUNCTIONS

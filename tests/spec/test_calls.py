@@ -7,7 +7,7 @@ import struct
 import uuid
 
 import pytest
-from guests import ECHO, LOOP, STATEFUL, wat
+from wat_guests import ECHO, LOOP, STATEFUL, wat
 
 import extism
 

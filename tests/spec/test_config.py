@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from guests import ECHO, wat
+from wat_guests import ECHO, wat
 
 import extism
 

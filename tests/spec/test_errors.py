@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from guests import STATEFUL, UNREACHABLE, wat
+from wat_guests import STATEFUL, UNREACHABLE, wat
 
 import extism
 from extism.errors import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from guests import wat
+from wat_guests import wat
 
 import extism
 from extism.errors import CapabilityDenied, CallError
