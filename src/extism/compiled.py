@@ -46,9 +46,6 @@ PluginSource: TypeAlias = (
 _WASI_OUTPUT: Final = "EXTISM_ENABLE_WASI_OUTPUT"
 """Set to anything in the host's environment, guests write to the host's own stdout and stderr."""
 
-FRAIL_SECTION: Final = "extism.frail"
-"""A custom section of this name marks code that must not be called again after a trap."""
-
 _FILE_ENDINGS: Final = (".wasm", ".wat", ".toml", ".json")
 _LONGEST_PATH: Final = 4096
 
@@ -85,7 +82,7 @@ class CompiledPlugin:
             engine, cache = shared_engine(), _cache(native_directory())
             parts = [_part(module, engine) for module in resolve(self.manifest)]
         if functions is HOST_FN_REGISTRY:
-            _warn_of_registry(self.functions, parts)
+            self.functions = _ambient(parts)
         with _prefixed("Unable to create Extism plugin: "):
             host = (*host_imports(), *(function.host_import() for function in self.functions))
             check_imports(parts, host, has_wasi=wasi)
@@ -105,7 +102,7 @@ class CompiledPlugin:
             wasi=world,
             max_bytes=_max_bytes(self.manifest),
             is_limited_by_manifest=self.manifest.memory.max_pages is not None,
-            is_frail=FRAIL_SECTION in main.outline.custom,
+            is_frail=abi.FRAIL_SECTION in main.outline.custom,
         )
 
     def __repr__(self) -> str:
@@ -175,16 +172,27 @@ def _part(module: ResolvedModule, engine: Engine) -> Part:
     return part
 
 
-def _warn_of_registry(functions: Sequence[Function], parts: Sequence[Part]) -> None:
-    """Say which functions a plugin got that nobody handed to it."""
+def _ambient(parts: Sequence[Part]) -> list[Function]:
+    """
+    Return what of the registry the modules import, and warn: nobody handed it to them.
+
+    What a module or the kernel gives is left to them: code far away must not break this plugin.
+    """
+    names = {part.name for part in parts} | {abi.ENV}
     wanted = {(item.module, item.name) for part in parts for item in part.outline.imports}
-    used = [each.name for each in functions if (each.namespace or abi.USER, each.name) in wanted]
+    used = {
+        key: each
+        for each in HOST_FN_REGISTRY
+        if (key := (each.namespace or abi.USER, each.name)) in wanted and key[0] not in names
+    }
     if used:
+        listed = ", ".join(each.name for each in used.values())
         warnings.warn(
-            f"the plugin uses {', '.join(used)}, which it got only because every function ever decorated "
-            f"is given to every plugin; say functions=[{', '.join(used)}]",
+            f"the plugin uses {listed}, which it got only because every function ever decorated is "
+            f"given to every plugin; say functions=[{listed}]",
             stacklevel=_frames_of_ours(),
         )
+    return list(used.values())
 
 
 def _frames_of_ours() -> int:

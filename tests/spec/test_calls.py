@@ -58,7 +58,7 @@ def test_anything_with_a_buffer_is_an_input(plugin, data, expected):
     assert plugin(ECHO).call("echo", data) == expected
 
 
-@pytest.mark.parametrize("data", [None, 7, 1.5, ["a"], {"a": 1}, object()], ids=repr)
+@pytest.mark.parametrize("data", [None, 7, 1.5, ["a"], {"a": 1}], ids=repr)
 def test_an_input_of_another_type_is_refused_before_the_call(plugin, data):
     """What is neither text nor bytes raises a TypeError that names the type; nothing has run."""
     made = plugin(STATEFUL)

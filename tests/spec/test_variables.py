@@ -6,7 +6,7 @@ import pytest
 from wat_guests import wat
 
 import extism
-from extism.errors import CapabilityDenied, CallError
+from extism.errors import CallError, CapabilityDenied
 
 VARS = wat("""
     (data (i32.const 0) "key")
@@ -114,7 +114,7 @@ def test_a_variable_counts_48_bytes_and_its_key_and_value(plugin, limit, length,
         made.call("set", b"v" * length)
         assert made.call("get", "") == b"v" * length
         return
-    with pytest.raises(CapabilityDenied, match="^Variable store is full") as caught:
+    with pytest.raises(CapabilityDenied, match=r"^Variable store is full") as caught:
         made.call("set", b"v" * length)
 
     assert (caught.value.capability, caught.value.wanted) == ("vars", "key")
@@ -145,7 +145,7 @@ def test_a_refused_variable_leaves_the_old_one(plugin):
 def test_a_limit_of_zero_switches_variables_off(plugin, name):
     """Neither storing nor removing is let through; reading gives nothing."""
     made = plugin(VARS, memory={"max_var_bytes": 0})
-    with pytest.raises(CallError, match="^Vars are disabled by this host"):
+    with pytest.raises(CallError, match=r"^Vars are disabled by this host"):
         made.call(name, "x")
 
     assert made.call("get", "") == b""
