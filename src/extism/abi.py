@@ -22,6 +22,7 @@ __all__ = [
     "DEFAULT_MAX_PAGES",
     "DEFAULT_MAX_VAR_BYTES",
     "ENV",
+    "FRAIL_SECTION",
     "FUNCTIONS",
     "LOGGING_OFF",
     "PAGE",
@@ -42,6 +43,14 @@ USER: Final = "extism:host/user"
 """The namespace of host functions that name none."""
 
 WASI: Final = "wasi_snapshot_preview1"
+
+FRAIL_SECTION: Final = "extism.frail"
+"""
+An empty custom section of this name marks code that must not be called again after a trap.
+
+An extension of ours: `extism-py` marks its plug-ins, whose interpreter a trap leaves in the middle of
+something; our host then goes on with a fresh instance. Other hosts pass it by.
+"""
 
 PAGE: Final = 65536
 """Bytes in a WebAssembly page."""

@@ -76,6 +76,7 @@ def shim(core: bytes, exports: Sequence[str], imports: Sequence[HostFunction]) -
     if imports:
         slots = [_add_slot(builder, *pair) for pair in zip(imports, indices, strict=True)]
         builder.add_elements(slots, builder.grow_table(len(slots)))
+    builder.set_custom(abi.FRAIL_SECTION, b"")
     wasm = builder.build()
     _check(read(wasm), exports, imports)
     return wasm
