@@ -114,8 +114,17 @@ def _raised(function: str, exit_: Exit) -> BaseException:
     raised.function = raised.function or function
     if exit_.error:
         raised.add_note(f"the plugin had set this error before: {_text(exit_.error)}")
-    raised.add_note(_fault(exit_).text.partition("\n\nCaused by:")[0])
+    for note in _named_backtrace(_fault(exit_).text):
+        raised.add_note(note)
     return raised
+
+
+def _named_backtrace(text: str) -> list[str]:
+    """Return the backtrace, if it tells more than numbers and the export's own name."""
+    backtrace = text.partition("\n\nCaused by:")[0]
+    frames = backtrace.splitlines()[1:]
+    named = [frame for frame in frames if "!<wasm function" not in frame]
+    return [backtrace] if len(named) > 1 or named == frames else []
 
 
 def _out_of_fuel(function: str, _: Exit) -> OutOfFuel:
