@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from extism._engine.bindings import ByteVec, lib
-from extism._engine.faults import error_text
+from extism._engine.faults import cause_first, error_text
 from extism._engine.interrupts import Clock
 from extism.errors import CompileError
 
@@ -88,12 +88,12 @@ class Engine:
         Return native code for the binary module `wasm`.
 
         Raises:
-            CompileError: The bytes are not a valid module; the text is the engine's.
+            CompileError: The bytes are not a valid module; the text is the engine's, what is wrong first.
         """
         out = c_void_p()
         error = lib.wasmtime_module_new(self.pointer, wasm, len(wasm), byref(out))
         if error:
-            raise CompileError(error_text(error), module=name)
+            raise CompileError(cause_first(error_text(error)), module=name)
         return Module(self, out.value or 0)
 
     def load(self, path: Path, name: str = "") -> Module:

@@ -7,9 +7,11 @@ means to a user is not decided here (`_runtime/outcome.py`).
 
 from __future__ import annotations
 
+import re
 from ctypes import byref, c_uint8, string_at
 from dataclasses import dataclass
 from enum import Enum
+from textwrap import dedent
 from typing import Final
 
 from extism._engine.bindings import ByteVec, lib
@@ -19,6 +21,7 @@ __all__ = [
     "Fault",
     "FaultKind",
     "ProgramExit",
+    "cause_first",
     "error_text",
     "from_error",
     "from_raised",
@@ -61,6 +64,9 @@ TRAP_KINDS: Final = {
     16: "cast failure",
 }
 """The engine's trap codes that a core module can cause; the others belong to the component model."""
+
+
+_LINK: Final = re.compile(r"^ +\d+: ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,15 @@ def error_text(pointer: int) -> str:
     lib.wasmtime_error_message(pointer, byref(vec))
     lib.wasmtime_error_delete(pointer)
     return _take(vec)
+
+
+def cause_first(text: str) -> str:
+    """Return a chain of causes, as the engine prints it, with its last link first: what is wrong, then where."""
+    head, mark, causes = text.partition("\n\nCaused by:\n")
+    if not mark:
+        return text
+    links = [dedent(link).strip() for link in _LINK.split(causes) if link.strip()]
+    return f"{links[-1]}\n({'; '.join([head, *links[:-1]])})"
 
 
 def _take(vec: ByteVec) -> str:

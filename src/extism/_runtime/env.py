@@ -156,9 +156,14 @@ def _text(call: Call, handle: int, what: str) -> str:
         return _bytes(call, handle, what).decode()
     except UnicodeDecodeError as exc:
         raise CallError(
-            f"invalid utf-8 sequence of {exc.end - exc.start} bytes from index {exc.start} in {what}",
-            function=call.function,
+            f"{_broken_text(exc)} from index {exc.start} in {what}", function=call.function
         ) from exc
+
+
+def _broken_text(exc: UnicodeDecodeError) -> str:
+    if exc.reason == "unexpected end of data":
+        return "incomplete utf-8 byte sequence"
+    return f"invalid utf-8 sequence of {exc.end - exc.start} bytes"
 
 
 def _invalid(call: Call, what: str, handle: int) -> CallError:
