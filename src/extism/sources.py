@@ -26,9 +26,11 @@ from extism.manifest import WasmData, WasmFile, sniff
 from extism.secret import reveal
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from extism.manifest import Manifest, WasmSource, WasmUrl
 
-__all__ = ["FETCH_TIMEOUT", "MAX_FETCH_BYTES", "ResolvedModule", "resolve"]
+__all__ = ["FETCH_TIMEOUT", "MAX_FETCH_BYTES", "ResolvedModule", "SourcePolicy", "resolve"]
 
 MAX_FETCH_BYTES: Final = 64 << 20
 """What a URL may give: more than any module, less than what hurts."""
@@ -37,6 +39,71 @@ FETCH_TIMEOUT: Final = 30.0
 """Seconds for one URL, redirects included."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePolicy:
+    """
+    What a host that loads other people's manifests takes modules from.
+
+    Attributes:
+        schemes: `path`, `data`, `http`, `https`; all of them by default.
+        folders: Where files may lie, symbolic links followed; None for anywhere.
+        digests: SHA-256 in hexadecimal digits of the only modules that are taken; None for any.
+    """
+
+    schemes: Collection[str] = ("path", "data", "http", "https")
+    folders: Collection[str | os.PathLike[str]] | None = None
+    digests: Collection[str] | None = None
+
+    def check_source(self, source: WasmSource) -> None:
+        """
+        Look at a source before anything is read or fetched.
+
+        Raises:
+            SourceError: It may not be used.
+        """
+        scheme, origin = _scheme(source)
+        if scheme not in self.schemes:
+            allowed = ", ".join(self.schemes) or "nothing"
+            raise SourceError(
+                f"the source policy takes modules from {allowed}, not from {scheme}: {origin}",
+                source=origin,
+            )
+        if isinstance(source, WasmFile) and self.folders is not None:
+            self._check_folder(Path(source.path).resolve(), source.path)
+
+    def check_module(self, data: bytes, origin: str) -> None:
+        """
+        Look at a module that was read.
+
+        Raises:
+            HashMismatch: It is none of those that are taken.
+        """
+        if self.digests is None:
+            return
+        found = hashlib.sha256(data).hexdigest()
+        if found not in {digest.lower() for digest in self.digests}:
+            expected = f"one of {len(self.digests)} digests"
+            text = f"the source policy takes {expected}, and {origin} has {found}"
+            raise HashMismatch(text, source=origin, expected=expected, found=found)
+
+    def _check_folder(self, path: Path, given: str) -> None:
+        if not any(path.is_relative_to(Path(folder).resolve()) for folder in self.folders or ()):
+            listed = ", ".join(str(folder) for folder in self.folders or ()) or "no folder"
+            raise SourceError(
+                f'the source policy takes files from {listed}, not "{given}"', source=given
+            )
+
+
+def _scheme(source: WasmSource) -> tuple[str, str]:
+    """Return the scheme that a policy knows a source by, and its origin for people."""
+    match source:
+        case WasmData():
+            return "data", "data"
+        case WasmFile():
+            return "path", source.path
+    return source.url.partition(":")[0].strip().lower(), source.url[:200]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +125,34 @@ class ResolvedModule:
         return f"ResolvedModule({self.name!r}, <{len(self.data)} bytes>, {self.origin!r})"
 
 
-def resolve(manifest: Manifest, *, ca_bundle: str | None = None) -> tuple[ResolvedModule, ...]:
+def resolve(
+    manifest: Manifest, *, ca_bundle: str | None = None, policy: SourcePolicy | None = None
+) -> tuple[ResolvedModule, ...]:
     """
     Return every module of a manifest, in its order.
 
     Args:
         manifest: What to get; its `allowed_hosts` are for the guest and do not matter here.
         ca_bundle: Certificates to trust instead of the system's.
+        policy: What modules are taken from; anything without one. All sources are looked at first.
 
     Raises:
-        SourceError: A file cannot be read, or a URL does not give a module.
+        SourceError: A file cannot be read, a URL does not give a module, or the policy refuses it.
         HashMismatch: The bytes are not the promised ones.
     """
+    policy = policy or SourcePolicy()
+    for source in manifest.wasm:
+        policy.check_source(source)
     http = Http(
         AllowedHosts.unrestricted(), MAX_FETCH_BYTES, ca_bundle=ca_bundle, timeout=FETCH_TIMEOUT
     )
     pairs = zip(manifest.wasm, manifest.module_names, strict=True)
-    return tuple(_resolve_one(source, name, http) for source, name in pairs)
+    return tuple(_resolve_one(source, name, http, policy) for source, name in pairs)
 
 
-def _resolve_one(source: WasmSource, name: str, http: Http) -> ResolvedModule:
+def _resolve_one(source: WasmSource, name: str, http: Http, policy: SourcePolicy) -> ResolvedModule:
     origin, data = _bytes(source, http)
+    policy.check_module(data, origin)
     if source.hash is not None:
         _check_hash(data, source.hash, origin)
     data = data.removeprefix(_BYTE_ORDER_MARK)
