@@ -38,6 +38,8 @@ MAX_FETCH_BYTES: Final = 64 << 20
 FETCH_TIMEOUT: Final = 30.0
 """Seconds for one URL, redirects included."""
 
+_SCHEMES: Final = ("path", "data", "http", "https")
+
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -52,7 +54,7 @@ class SourcePolicy:
         digests: SHA-256 in hexadecimal digits of the only modules that are taken; None for any.
     """
 
-    schemes: Collection[str] = ("path", "data", "http", "https")
+    schemes: Collection[str] = _SCHEMES
     folders: Collection[str | os.PathLike[str]] | None = None
     digests: Collection[str] | None = None
 
@@ -64,7 +66,8 @@ class SourcePolicy:
             SourceError: It may not be used.
         """
         scheme, origin = _scheme(source)
-        if scheme not in self.schemes:
+        # What is no scheme at all is the download's to refuse, in upstream's words.
+        if scheme in _SCHEMES and scheme not in self.schemes:
             allowed = ", ".join(self.schemes) or "nothing"
             raise SourceError(
                 f"the source policy takes modules from {allowed}, not from {scheme}: {origin}",
@@ -103,7 +106,11 @@ def _scheme(source: WasmSource) -> tuple[str, str]:
             return "data", "data"
         case WasmFile():
             return "path", source.path
-    return source.url.partition(":")[0].strip().lower(), source.url[:200]
+    return source.url.partition(":")[0].strip().lower(), _without_userinfo(source.url)
+
+
+def _without_userinfo(url: str) -> str:
+    return re.sub(r"//[^/?#]*@", "//", url)[:200]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +229,7 @@ def _hint(path: str, error: OSError) -> str:
 
 def _fetch(source: WasmUrl, http: Http) -> tuple[str, bytes]:
     """Return the URL without its userinfo, and the body of the answer, which must be a 200."""
-    origin = re.sub(r"//[^/?#]*@", "//", source.url)[:200]
+    origin = _without_userinfo(source.url)
     headers = {name: reveal(value) for name, value in source.headers.items()}
     try:
         origin = str(Url.parse(source.url))[:200]
