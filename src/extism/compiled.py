@@ -139,7 +139,7 @@ def _file_content(path: Path) -> bytes:
 def _names_a_file(text: str) -> bool:
     """Tell whether a str is the path of something that exists; text of a manifest or module is not."""
     try:
-        return len(text) < _LONGEST_PATH and "\n" not in text and Path(text).exists()
+        return 0 < len(text) < _LONGEST_PATH and "\n" not in text and Path(text).exists()
     except (OSError, ValueError):
         return False
 
