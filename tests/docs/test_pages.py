@@ -1,0 +1,43 @@
+"""The pages below docs/ cannot lie: what they show is run, and begins with what they say."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from pages import ROOT, blocks, documents, needs_interpreter, run_page
+
+PAGES = list(documents())
+
+
+def runnable():
+    for page in PAGES:
+        if any(block.language != "text" for block in blocks(page)):
+            marks = [pytest.mark.guest_python] if needs_interpreter(page) else []
+            yield pytest.param(page, marks=marks, id=page.relative_to(ROOT / "docs").as_posix())
+
+
+@pytest.fixture(scope="session")
+def native_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("native")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", list(runnable()))
+def test_a_page_runs_as_it_is_printed(page, request, tmp_path, native_cache):
+    """Every command of a page prints exactly what the page says."""
+    is_python = request.node.get_closest_marker("guest_python")
+    kept = {} if is_python else {"EXTISM_NATIVE_CACHE_DIR": str(native_cache)}
+
+    said, ran = run_page(page, tmp_path, **kept)
+
+    assert ran == said
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_opens_with_what_it_says(page):
+    """A page is a title and then a sentence, before anything else."""
+    title, opening, *_ = page.read_text(encoding="utf-8").split("\n\n")
+
+    assert re.fullmatch(r"# .+", title)
+    assert re.match(r"[^#|`<\-].*[.:]\Z", opening, re.DOTALL), opening
