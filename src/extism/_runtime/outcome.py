@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from extism._engine.faults import Fault, FaultKind
+from extism._engine.faults import Fault, FaultKind, cause_first
 from extism._engine.interrupts import StopReason
 from extism.errors import (
     CallError,
@@ -29,7 +29,10 @@ from extism.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_ERROR_BYTES", "Exit", "creation_error", "settle"]
+__all__ = ["CREATION", "MAX_ERROR_BYTES", "Exit", "creation_error", "settle"]
+
+CREATION: Final = "Unable to create Extism plugin: "
+"""Upstream's words for the stage, before the text of every error that ends it."""
 
 MAX_ERROR_BYTES: Final = 65536
 """Of an error text that a guest sets; what is longer is cut, and says so."""
@@ -85,16 +88,19 @@ def settle(function: str, exit_: Exit) -> bytes:
 
 def creation_error(exit_: Exit) -> Error:
     """Return what the caller is to see when start functions or initialisers ended badly."""
-    prefix = "Unable to create Extism plugin: "
     fault = exit_.fault
     if fault is not None and fault.kind is FaultKind.ERROR and not exit_.is_out_of_memory:
-        return LinkError(prefix + fault.text)
+        return LinkError(CREATION + cause_first(fault.text))
     if fault is not None and fault.kind is FaultKind.EXIT and not fault.exit_status:
-        return GuestExit(f"{prefix}it called proc_exit(0) while it was initialised", exit_code=0)
+        text = f"{CREATION}it called proc_exit(0) while it was initialised"
+        return GuestExit(text, exit_code=0)
     try:
         settle("", exit_)
+    except Trap as exc:
+        exc.args = (CREATION + cause_first(str(exc)),)
+        return exc
     except Error as exc:
-        exc.args = (prefix + str(exc),)
+        exc.args = (CREATION + str(exc),)
         return exc
     raise AssertionError("a creation that went well has no error")
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from extism._runtime.outcome import CREATION
 from extism._wasm.model import FuncType
 from extism.errors import LinkError
 
@@ -84,8 +85,12 @@ def _initialisers(functions: Mapping[str, FuncType]) -> Iterator[str]:
 def _run(instance: Instance, name: str, kind: FuncType, data: object) -> Fault | None:
     if name == "hs_init":
         if kind not in {_HASKELL, _HASKELL_ANSWERS}:
-            raise LinkError(f"failed to initialize Haskell using hs_init: it is {kind}", name=name)
+            raise _wrong(name, f"failed to initialize Haskell using hs_init: it is {kind}")
         return instance.function(name, kind.params, kind.results)(data, 0, 0)
     if kind != _PLAIN:
-        raise LinkError(f"{name} must have no parameters and no results, it is {kind}", name=name)
+        raise _wrong(name, f"{name} must have no parameters and no results, it is {kind}")
     return instance.function(name, (), ())(data)
+
+
+def _wrong(name: str, text: str) -> LinkError:
+    return LinkError(CREATION + text, name=name)
