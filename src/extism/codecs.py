@@ -44,9 +44,13 @@ class Pickle:
 
 
 class Codec(Generic[T]):
-    """`Annotated[T, Codec(f)]`: `f` makes the value out of the bytes that the guest sent."""
+    """
+    `Annotated[T, Codec(f)]`: `f` makes the value out of the bytes that the guest sent.
 
-    def __init__(self, codec: Callable[[bytes], T]) -> None:
+    On a result it goes the other way: `f` makes the bytes out of the value.
+    """
+
+    def __init__(self, codec: Callable[[Any], T]) -> None:
         self.codec = codec
 
 
@@ -216,7 +220,7 @@ def _parameter_blob(base: Any, mark: Any) -> _Blob | None:
     if _is(mark, Json):
         return _record(base) or _JSON
     if isinstance(mark, Codec):
-        return _Blob(mark.codec, _refuse_result)
+        return _coded(mark)
     if _is(mark, Pickle):
         if not (isinstance(mark, Pickle) and mark.trusted):
             raise TypeError(
@@ -233,12 +237,14 @@ def _result_blob(base: Any, mark: Any) -> _Blob | None:
     if _is(mark, Pickle):
         return _Blob(pickle.loads, pickle.dumps)
     if isinstance(mark, Codec):
-        return _BLOBS.get(base, _BLOBS[bytes])
+        return _coded(mark)
     return None
 
 
-def _refuse_result(value: Any) -> bytes:
-    raise TypeError(f"a Codec only reads; {type(value).__name__} cannot be written with it")
+def _coded(mark: Codec[Any]) -> _Blob:
+    """Return what reads parameters with the function, or writes results with it: it is used for one of both."""
+    encode = _BLOBS[bytes].encode
+    return _Blob(mark.codec, lambda value: encode(mark.codec(value)))
 
 
 _PARAMETERS: Final = _Direction(_RAW_INT, _parameter_blob)

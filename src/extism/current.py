@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["CurrentPlugin", "Memory"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, init=False)
 class Memory:
     """A block of the plugin's: `offset` is its handle, `length` its size in bytes."""
 
     offset: int
     length: int
+
+    def __init__(self, offs: int, length: int) -> None:
+        self.offset = offs
+        self.length = length
 
     def __len__(self) -> int:
         return self.length
@@ -42,6 +46,11 @@ class CurrentPlugin:
 
     def __init__(self, call: Call) -> None:
         self._call = call
+
+    @property
+    def pointer(self) -> int:
+        """A number that tells this plugin from the others that live; upstream's raw pointer, opaque here."""
+        return id(self._call.state)
 
     def memory(self, mem: Memory) -> memoryview:
         """
@@ -72,35 +81,35 @@ class CurrentPlugin:
         """Free a block; what is no live block is left as it is."""
         self._call.live_kernel().free(mem.offset)
 
-    def memory_at_offset(self, offset: int | Val) -> Memory:
+    def memory_at_offset(self, offs: int | Val) -> Memory:
         """Return the live block at a handle; its length is 0 where there is none."""
-        handle = _handle(offset)
+        handle = _handle(offs)
         return Memory(handle, self._call.live_kernel().length(handle))
 
-    def return_bytes(self, output: Val, data: bytes) -> None:
-        """Put `data` in a new block and its handle in `output`."""
-        output.value = self.write(data)
+    def return_bytes(self, output: Val, b: bytes) -> None:
+        """Put `b` in a new block and its handle in `output`."""
+        output.value = self.write(b)
 
-    def return_string(self, output: Val, text: str) -> None:
-        """Put `text` as UTF-8 in a new block and its handle in `output`."""
-        self.return_bytes(output, text.encode())
+    def return_string(self, output: Val, s: str) -> None:
+        """Put `s` as UTF-8 in a new block and its handle in `output`."""
+        self.return_bytes(output, s.encode())
 
-    def input_buffer(self, value: Val) -> memoryview:
-        """Return the bytes at the handle in `value` in place; none where there is no live block."""
-        return self.memory(self.memory_at_offset(value))
+    def input_buffer(self, input: Val) -> memoryview:  # noqa: A002 - upstream's name
+        """Return the bytes at the handle in `input` in place; none where there is no live block."""
+        return self.memory(self.memory_at_offset(input))
 
-    def input_bytes(self, value: Val) -> bytes:
-        """Return a copy of the bytes at the handle in `value`; `b""` where there is no live block."""
-        return bytes(self.input_buffer(value))
+    def input_bytes(self, input: Val) -> bytes:  # noqa: A002 - upstream's name
+        """Return a copy of the bytes at the handle in `input`; `b""` where there is no live block."""
+        return bytes(self.input_buffer(input))
 
-    def input_string(self, value: Val) -> str:
+    def input_string(self, input: Val) -> str:  # noqa: A002 - upstream's name
         """
-        Return the UTF-8 text at the handle in `value`.
+        Return the UTF-8 text at the handle in `input`.
 
         Raises:
             UnicodeDecodeError: The bytes are not UTF-8.
         """
-        return self.input_bytes(value).decode()
+        return self.input_bytes(input).decode()
 
     def host_context(self) -> Any:
         """Return what the caller gave to `Plugin.call(..., host_context=...)`; None if nothing."""

@@ -36,12 +36,16 @@ WASM_TYPES: Final[dict[ValType, ValueType]] = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Val:
     """A value and its type; assign `value` to give a result."""
 
     t: ValType
     value: Any
+
+    def __init__(self, t: ValType, v: Any) -> None:
+        self.t = t
+        self.value = v
 
     def __repr__(self) -> str:
         return f"Val({self.t}, {self.value})"

@@ -165,7 +165,8 @@ RESULTS = [
         Annotated[Any, Json], [Point(1)], b'[{"x": 1, "y": 0.5}]', id="Json of dataclasses"
     ),
     pytest.param(Annotated[list, Pickle], [1, 2], pickle.dumps([1, 2]), id="Pickle"),
-    pytest.param(Annotated[str, Codec(bytes.decode)], "text", b"text", id="Codec"),
+    pytest.param(Annotated[str, Codec(str.encode)], "text", b"text", id="Codec"),
+    pytest.param(Annotated[list, Codec(bytearray)], [1, 2], b"\1\2", id="Codec to a bytearray"),
     pytest.param(int, 7, struct.pack("<q", 7), id="int"),
     pytest.param(int, -7, struct.pack("<q", -7), id="negative int"),
     pytest.param(Point, Point(1), b'{"x": 1, "y": 0.5}', id="dataclass"),
