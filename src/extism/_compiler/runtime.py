@@ -14,6 +14,7 @@ import importlib.metadata
 import importlib.util
 import json
 import lzma
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -24,7 +25,7 @@ from extism._compiler import preinit
 from extism._compiler.interpreter import build
 from extism._compiler.interpreter.linking import RUNTIME
 from extism._compiler.interpreter.stdlib import STDLIB
-from extism._compiler.interpreter.steps import digest
+from extism._compiler.interpreter.steps import digest, prune
 from extism._compiler.interpreter.toolchain import find_toolchain
 from extism._compiler.interpreter.wheel import IMAGE, MODULE, PROJECT, STATEMENT
 from extism._engine.cache import ModuleCache
@@ -38,6 +39,7 @@ __all__ = ["base_image", "base_key", "find_base", "native_cache"]
 
 _BASE: Final = "base.wasm"
 _DIGEST: Final = "sha256"
+_KEPT_VERSIONS: Final = 8
 
 
 def base_image(say: Say = print) -> bytes:
@@ -100,6 +102,7 @@ def _kept(say: Say) -> bytes | None:
     except FileNotFoundError:
         return None
     if hashlib.sha256(base).hexdigest() == expected:
+        os.utime(folder)  # the images used last are kept
         return base
     say(f"{folder / _BASE} is damaged and is made anew")
     shutil.rmtree(folder)
@@ -121,6 +124,7 @@ def _keep(base: bytes) -> None:
         except OSError:
             if not _folder().exists():
                 raise
+    prune(cache, "base-*", _KEPT_VERSIONS)
 
 
 def _from_wheel() -> bytes | None:

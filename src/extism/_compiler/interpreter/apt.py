@@ -25,6 +25,8 @@ __all__ = ["SUITE", "Mirror", "fetch", "mirrors", "parse_deb822", "parse_one_lin
 SUITE: Final = "trixie"
 """The stable suite of Debian that has our versions."""
 
+ETC: Final = Path("/etc/apt")
+
 _TIMEOUT_SECONDS = 300
 
 # Suites of a release that hold only what changed, and live under other addresses than the release.
@@ -39,7 +41,7 @@ class Mirror:
     signed_by: str
 
 
-def fetch(package: str, file: str, folder: Path) -> None:
+def fetch(package: str, file: str, folder: Path, etc: Path = ETC) -> None:
     """
     Put the original tarball of a source package into `folder`, under the name `file`.
 
@@ -48,7 +50,7 @@ def fetch(package: str, file: str, folder: Path) -> None:
     """
     if shutil.which("apt-get") is None:
         raise OSError("this machine has no apt-get")
-    known = mirrors(Path("/etc/apt"))
+    known = mirrors(etc)
     if not known:
         raise OSError("apt knows no archive of Debian on this machine")
     excuses = []

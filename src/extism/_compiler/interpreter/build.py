@@ -19,7 +19,16 @@ from extism._compiler.interpreter.licences import LICENCES
 from extism._compiler.interpreter.linking import RUNTIME, RUNTIME_FILE
 from extism._compiler.interpreter.shell import Journal
 from extism._compiler.interpreter.stdlib import STDLIB, STDLIB_FILE
-from extism._compiler.interpreter.steps import RECIPE, Site, Step, digest, exclusive, missing, place
+from extism._compiler.interpreter.steps import (
+    RECIPE,
+    Site,
+    Step,
+    digest,
+    exclusive,
+    missing,
+    place,
+    prune,
+)
 from extism._compiler.interpreter.toolchain import find_toolchain
 from extism.caches import interpreter_directory
 
@@ -32,6 +41,9 @@ __all__ = ["Interpreter", "build", "find", "key"]
 
 # Kept after a success: what a change of the glue or of the licences needs, a few megabytes each.
 _LASTING: Final = (HELPER, ZLIB_LIBRARY, LIBRARY, RUNTIME, STDLIB, LICENCES)
+
+
+_KEPT_VERSIONS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -122,5 +134,6 @@ def _build(site: Site) -> Interpreter:
     built = Interpreter(site.folder / key(), key())
     place(site.part(INTERPRETER), built.folder)
     site.sweep(_LASTING)
+    prune(site.folder, "[0-9a-f]" * len(built.key), _KEPT_VERSIONS)
     journal.note(f"the guest interpreter is built, in {journal.elapsed}: {built.folder}")
     return built

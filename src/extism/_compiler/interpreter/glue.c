@@ -54,9 +54,11 @@ HOST("log_warn") void host_log_warn(uint64_t message);
 HOST("log_error") void host_log_error(uint64_t message);
 HOST("get_log_level") uint32_t host_get_log_level(void);
 
-/* C frames that one evaluation may nest. CPython assumes 8 MB of native stack under WASI; the
- * engines' default is 512 KiB, where 1200 still passed and 2000 trapped. */
-#define C_RECURSION_LIMIT 800
+/* How deep C code may nest. CPython assumes 8 MB of native stack under WASI; the engines' default is
+ * 512 KiB. A call of Python from C counts as two and takes up to 1300 bytes: 800 trapped in an engine
+ * that can be interrupted, 700 did not. The rest is for machines with larger frames; the parser
+ * takes its share of what is left (tree.py, MAXSTACK). */
+#define C_RECURSION_LIMIT 500
 
 static bool building = true;
 static PyObject *boot;   /* the module _extism_boot */

@@ -161,8 +161,14 @@ def _excused(excuses: list[str], place: str) -> Iterator[None]:
     except HashMismatch:
         raise
     except (OSError, http.client.HTTPException) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        excuses.append(f"{place}: {reason}")
+        excuses.append(f"{place}: {_reason(error)}")
+
+
+def _reason(error: Exception) -> object:
+    """Return what went wrong: `<urlopen error ...>` around it says nothing, an HTTP status does."""
+    if isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError):
+        return error.reason
+    return error
 
 
 def _download(url: str, archive: Archive, folder: Path, say: Say) -> Path:

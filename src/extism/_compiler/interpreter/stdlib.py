@@ -36,7 +36,6 @@ _LEFT_OUT: Final = frozenset(
         "_apple_support.py",
         "_ios_support.py",
         "_osx_support.py",
-        "_pyrepl",
         "ctypes",
         "curses",
         "ensurepip",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from extism._compiler.interpreter.toolchain import Toolchain
 
-__all__ = ["RECIPE", "Site", "Step", "digest", "exclusive", "missing"]
+__all__ = ["RECIPE", "Site", "Step", "digest", "exclusive", "missing", "place", "prune"]
 
 RECIPE: Final = Path(__file__).parent
 
@@ -148,6 +148,13 @@ def place(result: Path, target: Path) -> None:
     shutil.rmtree(arriving, ignore_errors=True)
     shutil.move(result, arriving)
     arriving.rename(target)
+
+
+def prune(folder: Path, pattern: str, keep: int) -> None:
+    """Remove all but the `keep` newest of the folders that match: results of other versions."""
+    found = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in found[keep:]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _work_folder(folder: Path) -> Path:
