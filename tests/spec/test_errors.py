@@ -10,7 +10,6 @@ from wat_guests import STATEFUL, UNREACHABLE, wat
 
 import extism
 from extism.errors import (
-    CallError,
     Error,
     GuestError,
     GuestExit,
@@ -168,9 +167,10 @@ def test_an_exception_of_wasm_that_nobody_catches_is_an_error(plugin):
         wat("""
         (tag $t) (func (export "run") (throw $t)) (func (export "ok"))""")
     )
-    with pytest.raises(CallError):
+    with pytest.raises(Trap) as caught:
         made.call("run", "")
 
+    assert (caught.value.kind, caught.value.exit_code) == ("uncaught exception", 134)
     assert made.call("ok", "") == b""
 
 

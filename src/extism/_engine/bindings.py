@@ -40,6 +40,7 @@ __all__ = [
     "VALUE_KINDS",
     "ByteVec",
     "EpochCallback",
+    "ExceptionRef",
     "Extern",
     "Func",
     "FuncCallback",
@@ -148,6 +149,17 @@ class Global(Structure):
     )
 
 
+class ExceptionRef(Structure):
+    """`wasmtime_exnref_t`, 24 bytes."""
+
+    _fields_ = (
+        ("store_id", c_uint64),
+        ("private1", c_uint32),
+        ("private2", c_uint32),
+        ("private3", c_void_p),
+    )
+
+
 class _ExternUnion(ctypes.Union):
     _fields_ = (("func", Func), ("global_", Global), ("memory", Memory))
 
@@ -239,6 +251,8 @@ SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "wasmtime_context_set_fuel": (_P, (_P, c_uint64)),
     "wasmtime_context_get_fuel": (_P, (_P, _P)),
     "wasmtime_context_set_wasi": (_P, (_P, _P)),
+    "wasmtime_context_take_exception": (c_bool, (_P, _P)),
+    "wasmtime_exnref_unroot": (None, (_P,)),
     # WASI preview 1
     "wasi_config_new": (_P, ()),
     "wasi_config_delete": (None, (_P,)),

@@ -62,6 +62,8 @@ TRAP_KINDS: Final = {
     14: "array out of bounds",
     15: "allocation too large",
     16: "cast failure",
+    46: "reference count overflow",
+    49: "uncaught exception",
 }
 """The engine's trap codes that a core module can cause; the others belong to the component model."""
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import threading
 from ctypes import addressof, byref, c_char, c_uint64, c_void_p
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from extism._engine.bindings import Func, Global, Value, lib
+from extism._engine.bindings import ExceptionRef, Func, Global, Value, lib
 from extism._engine.faults import Fault, FaultKind, error_text, from_error, from_raised, from_trap
 from extism._engine.interrupts import arm, enlist, strike_off
 from extism._engine.trampoline import SLOT, layout, running
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Function", "GlobalCell", "Store"]
 
 _UNLIMITED: Final = -1
+_PLENTY: Final = 2**63
 _TABLE_ELEMENTS: Final = 100_000
 _MAX_DEPTH: Final = 16
 
@@ -70,7 +72,7 @@ class Store:
         if engine.settings.is_interruptible:
             arm(self)
         if engine.settings.has_fuel:
-            self.set_fuel(2**64 - 1)
+            self.set_fuel(_PLENTY)
 
     def __del__(self) -> None:
         if getattr(self, "pointer", None):
@@ -140,6 +142,18 @@ class Store:
         if error:
             raise RuntimeError(error_text(error))
 
+    def lend_fuel(self) -> int | None:
+        """
+        Let what runs next run on the house's fuel, and return how much there was, to be set again.
+
+        None where the engine does not count.
+        """
+        if not self.engine.settings.has_fuel:
+            return None
+        left = self.fuel()
+        self.set_fuel(_PLENTY)
+        return left
+
     def fuel(self) -> int:
         """Return how much fuel is left."""
         left = c_uint64()
@@ -185,6 +199,8 @@ class Store:
             fault = from_error(error, raised)
         elif trap:
             fault = from_trap(trap, raised)
+            if fault.kind is FaultKind.TRAP and not fault.trap and self._drop_exception():
+                fault = replace(fault, trap="uncaught exception")
         elif raised is not None:  # where it could not be turned into a trap
             fault = from_raised(raised)
         reason, self.stop_reason = self.stop_reason, None
@@ -194,6 +210,14 @@ class Store:
         if fault is not None and reason is not None and raised is None:
             return Fault(FaultKind.INTERRUPT, fault.text, trap=reason)
         return fault
+
+    def _drop_exception(self) -> bool:
+        """Forget the exception that code threw and nobody caught; tell whether there was one."""
+        thrown = ExceptionRef()
+        if not lib.wasmtime_context_take_exception(self.context, byref(thrown)):
+            return False
+        lib.wasmtime_exnref_unroot(byref(thrown))
+        return True
 
     def _set_wasi(self, wasi: Wasi) -> None:
         pointer, keep = wasi.configure()

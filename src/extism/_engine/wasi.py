@@ -52,8 +52,8 @@ class Wasi:
     argv: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     stdin: bytes = b""
-    stdout: Callable[[bytes], None] | Literal["inherit"] | None = None
-    stderr: Callable[[bytes], None] | Literal["inherit"] | None = None
+    stdout: Callable[[bytes], object] | Literal["inherit"] | None = None
+    stderr: Callable[[bytes], object] | Literal["inherit"] | None = None
     preopens: tuple[Preopen, ...] = field(default=())
 
     def configure(self) -> tuple[int, list[Any]]:
@@ -108,7 +108,7 @@ def _c_string(text: str) -> bytes:
     return text.encode()
 
 
-def _writer(sink: Callable[[bytes], None]) -> Callable[[int, int, int], int]:
+def _writer(sink: Callable[[bytes], object]) -> Callable[[int, int, int], int]:
     def write(_data: int, address: int, count: int) -> int:
         try:
             sink(string_at(c_void_p(address), count))

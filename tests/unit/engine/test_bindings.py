@@ -1,0 +1,164 @@
+"""The engine's C interface, as it is declared here and as the wheel itself declares it."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+import wasmtime
+from wasmtime import _bindings as wheel
+from wasmtime import _ffi as constants
+
+from extism._engine import bindings
+from extism._engine.faults import TRAP_KINDS
+
+NOT_OF_CORE_MODULES = {
+    # stack switching and the engine's own interpreter are off
+    "UNHANDLED_TAG", "CONTINUATION_ALREADY_CONSUMED", "DISABLED_OPCODE",
+    # components are refused
+    "CANNOT_ENTER_COMPONENT", "NO_ASYNC_RESULT", "ASYNC_DEADLOCK", "CANNOT_LEAVE_COMPONENT",
+    "CANNOT_BLOCK_SYNC_TASK", "INVALID_CHAR", "DEBUG_ASSERT_STRING_ENCODING_FINISHED",
+    "DEBUG_ASSERT_EQUAL_CODE_UNITS", "DEBUG_ASSERT_POINTER_ALIGNED", "DEBUG_ASSERT_UPPER_BITS_UNSET",
+    "STRING_OUT_OF_BOUNDS", "LIST_OUT_OF_BOUNDS", "INVALID_DISCRIMINANT", "UNALIGNED_POINTER",
+    "TASK_CANCEL_NOT_CANCELLED", "TASK_CANCEL_OR_RETURN_TWICE", "SUBTASK_CANCEL_AFTER_TERMINAL",
+    "TASK_RETURN_INVALID", "WAITABLE_SET_DROP_HAS_WAITERS", "SUBTASK_DROP_NOT_RESOLVED",
+    "THREAD_NEW_INDIRECT_INVALID_TYPE", "THREAD_NEW_INDIRECT_UNINITIALIZED", "BACKPRESSURE_OVERFLOW",
+    "UNSUPPORTED_CALLBACK_CODE", "CANNOT_RESUME_THREAD", "CONCURRENT_FUTURE_STREAM_OP",
+    "STREAM_OP_TOO_BIG", "WAITABLE_SYNC_AND_ASYNC",
+}  # fmt: skip
+
+STRUCTS = {
+    "wasm_byte_vec_t": bindings.ByteVec,
+    "wasm_valtype_vec_t": bindings.PointerVec,
+    "wasmtime_func": bindings.Func,
+    "wasmtime_instance": bindings.Instance,
+    "wasmtime_memory": bindings.Memory,
+    "wasmtime_global": bindings.Global,
+    "wasmtime_exnref": bindings.ExceptionRef,
+    "wasmtime_extern": bindings.Extern,
+    "wasmtime_val": bindings.Value,
+}
+
+
+def width(kind) -> tuple[int, bool]:
+    """How a C type is passed: in how many bytes, and whether as a float. (0, False) is void."""
+    if kind is None:
+        return 0, False
+    return ctypes.sizeof(kind), kind in {ctypes.c_float, ctypes.c_double}
+
+
+@pytest.mark.parametrize("name", bindings.SIGNATURES)
+def test_a_function_has_the_wheels_signature(name):
+    """As many parameters, each as wide as there; the result too."""
+    theirs = getattr(wheel, f"_{name}")
+    result, params = bindings.SIGNATURES[name]
+
+    assert [width(kind) for kind in params] == [width(kind) for kind in theirs.argtypes]
+    assert width(result) == width(theirs.restype)
+
+
+def callback_type(function, position):
+    return getattr(wheel, f"_{function}").argtypes[position]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (bindings.FuncCallback, callback_type("wasmtime_linker_define_func_unchecked", 6)),
+        (bindings.EpochCallback, callback_type("wasmtime_store_epoch_deadline_callback", 1)),
+        (bindings.WriteCallback, callback_type("wasi_config_set_stdout_custom", 1)),
+    ],
+    ids=["function", "epoch", "write"],
+)
+def test_a_callback_has_the_wheels_signature(ours, theirs):
+    """What C calls takes and gives what C hands it and wants back."""
+    assert [width(kind) for kind in ours._argtypes_] == [width(kind) for kind in theirs._argtypes_]
+    assert width(ours._restype_) == width(theirs._restype_)
+
+
+def layout(struct):
+    """Offsets and sizes of all fields, unions and inner structs laid open to their leaves' extent."""
+    return [
+        (getattr(struct, name).offset, getattr(struct, name).size) for name, *_ in struct._fields_
+    ]
+
+
+@pytest.mark.parametrize("name", STRUCTS)
+def test_a_struct_is_as_large_as_the_wheels(name):
+    """A struct that C writes to needs all of its bytes, at the same alignment."""
+    ours, theirs = STRUCTS[name], getattr(wheel, name)
+
+    assert (ctypes.sizeof(ours), ctypes.alignment(ours)) == (
+        ctypes.sizeof(theirs),
+        ctypes.alignment(theirs),
+    )
+
+
+@pytest.mark.parametrize("name", STRUCTS)
+def test_the_fields_of_a_struct_lie_where_the_wheels_do(name):
+    """Each field has the offset and the size that the wheel declares."""
+    assert layout(STRUCTS[name]) == layout(getattr(wheel, name))
+
+
+@pytest.mark.parametrize("name", ["i32", "i64", "f32", "f64"])
+def test_numbers_have_the_wheels_kinds(name):
+    """The bytes that stand for the number types."""
+    assert bindings.VALUE_KINDS[name] == getattr(constants, f"WASMTIME_{name.upper()}").value
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (bindings.EXTERN_FUNC, "WASMTIME_EXTERN_FUNC"),
+        (bindings.EXTERN_GLOBAL, "WASMTIME_EXTERN_GLOBAL"),
+        (bindings.EXTERN_TABLE, "WASMTIME_EXTERN_TABLE"),
+        (bindings.EXTERN_MEMORY, "WASMTIME_EXTERN_MEMORY"),
+    ],
+)
+def test_exports_have_the_wheels_kinds(ours, theirs):
+    """The bytes that stand for what an export is."""
+    assert ours == getattr(constants, theirs).value
+
+
+def test_every_trap_of_a_core_module_has_a_name():
+    """Each code of the wheel is in the table, but those that no module of ours can cause."""
+    codes = {code.value: code.name for code in wasmtime.TrapCode}
+    missing = {name for value, name in codes.items() if value not in TRAP_KINDS}
+
+    assert missing == NOT_OF_CORE_MODULES
+    assert set(TRAP_KINDS) <= set(codes)
+
+
+def test_the_version_is_the_wheels():
+    """It is part of the key of cached native code."""
+    assert bindings.engine_version() == metadata.version("wasmtime")
+
+
+def test_the_wheels_package_is_not_imported():
+    """The library is loaded without it, which saves most of the time to start."""
+    script = "import extism._engine.linker, sys; print('wasmtime' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout == "False\n"
+
+
+def test_a_platform_without_a_wheel_is_told(monkeypatch):
+    """The error lists what is served."""
+    monkeypatch.setattr(sys, "platform", "plan9")
+    with pytest.raises(
+        ImportError, match="no wasmtime wheel serves the platform plan9; served are linux"
+    ):
+        bindings.library_path()
+
+
+def test_a_missing_wheel_says_what_to_install(monkeypatch):
+    """The error is the command line that mends it."""
+    monkeypatch.setattr(bindings, "_package_folders", list)
+    with pytest.raises(ImportError, match="pip install 'wasmtime>=50,<51'"):
+        bindings.library_path()
+    assert bindings.engine_version() == "unknown"
