@@ -8,6 +8,7 @@ from; how it is made is in `interpreter` (compiling) and `preinit` (starting).
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -59,7 +60,7 @@ def base_image(say: Say = print) -> bytes:
     interpreter = build.find() or _build(say)
     say("starting Python once, to keep it started")
     base = preinit.start(interpreter.runtime.read_bytes(), interpreter.folder)
-    _keep(base)
+    _keep(base, say)
     return base
 
 
@@ -79,7 +80,7 @@ def find_base(say: Say = print) -> bytes | None:
         return kept
     base = _from_wheel()
     if base is not None:
-        _keep(base)
+        _keep(base, say)
     return base
 
 
@@ -99,17 +100,26 @@ def _kept(say: Say) -> bytes | None:
     try:
         expected = (folder / _DIGEST).read_text(encoding="utf-8").strip()
         base = (folder / _BASE).read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     if hashlib.sha256(base).hexdigest() == expected:
-        os.utime(folder)  # the images used last are kept
+        with contextlib.suppress(OSError):  # a cache of others, that may only be read
+            os.utime(folder)  # the images used last are kept
         return base
     say(f"{folder / _BASE} is damaged and is made anew")
     shutil.rmtree(folder)
     return None
 
 
-def _keep(base: bytes) -> None:
+def _keep(base: bytes, say: Say) -> None:
+    """Put the base image into the cache, if it can be written; it is of use without that too."""
+    try:
+        _write(base)
+    except OSError as error:
+        say(f"the interpreter is not kept in {caches.interpreter_directory()}: {error}")
+
+
+def _write(base: bytes) -> None:
     """Put the base image into the cache; of two processes that do so at once, the first has done it."""
     cache = caches.interpreter_directory()
     cache.mkdir(parents=True, exist_ok=True)

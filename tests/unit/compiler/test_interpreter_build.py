@@ -54,7 +54,7 @@ def test_the_key_stays_when_other_files_change(tmp_path):
     for name in others:
         (recipe / name).write_bytes(b"changed")
 
-    assert others >= {"wheel.py", "shell.py", "sources.py", "apt.py", "boot.py"}
+    assert others >= {"build.py", "wheel.py", "shell.py", "sources.py", "apt.py", "boot.py"}
     assert build.key(recipe) == build.key()
 
 
@@ -270,3 +270,15 @@ def test_the_licences_of_all_parts_are_there(interpreter):
     assert named <= there
     for start in ("wasi-libc", "compiler-rt"):
         assert any(name.startswith(start) for name in there)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is built there")
+def test_a_folder_that_cannot_be_used_is_told(tmp_path):
+    """A cache that is no folder ends in a BuildError with the way out."""
+    pytest.importorskip("ziglang")
+    (tmp_path / "file").touch()
+
+    with pytest.raises(BuildError, match="cannot be built in") as caught:
+        build.build(print, tmp_path / "file" / "interpreter")
+
+    assert "EXTISM_CACHE_DIR" in caught.value.hint

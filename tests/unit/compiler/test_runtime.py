@@ -129,3 +129,13 @@ def test_the_guest_library_is_the_package_without_its_simulated_host():
 
     assert {"_extism_boot.py", "extism/__init__.py", "extism/invoke.py"} <= set(files)
     assert "extism/testing.py" not in files
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(cache, install):
+    """The data wheel is used all the same, and the reason is said."""
+    cache.parent.write_text("a file where the cache's folder should be")
+    install(pack_wheel(BASE, runtime.base_key(), "1.0", {}))
+    said = []
+
+    assert runtime.base_image(said.append) == BASE
+    assert [line.partition(":")[0] for line in said] == [f"the interpreter is not kept in {cache}"]

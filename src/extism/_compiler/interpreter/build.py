@@ -30,7 +30,8 @@ from extism._compiler.interpreter.steps import (
     prune,
 )
 from extism._compiler.interpreter.toolchain import find_toolchain
-from extism.caches import interpreter_directory
+from extism.caches import CACHE_DIR, interpreter_directory
+from extism.errors import BuildError, Error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +87,7 @@ INTERPRETER: Final = Step(
     name="interpreter",
     title="put the interpreter together",
     make=_make,
-    files=("build.py",),
+    files=(),
     needs=(RUNTIME, STDLIB, LICENCES),
 )
 
@@ -119,8 +120,17 @@ def build(say: Say = print, folder: Path | None = None) -> Interpreter:
     if found is not None:
         return found
     tools = find_toolchain()
-    with exclusive(folder, say):
-        return find(folder) or _build(Site(folder, tools, Journal(folder / "build.log", say)))
+    try:
+        with exclusive(folder, say):
+            return find(folder) or _build(Site(folder, tools, Journal(folder / "build.log", say)))
+    except OSError as error:
+        if isinstance(error, Error):
+            raise
+        raise BuildError(
+            f"the guest interpreter cannot be built in {folder}: {error}",
+            path=str(folder),
+            hint=f"it takes 600 MB for a while; {CACHE_DIR} can name another folder",
+        ) from error
 
 
 def _build(site: Site) -> Interpreter:
