@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Any, Final
 from extism import errors
 from extism._capabilities.log_sinks import CustomLogger, LogLevel, set_log_custom, set_log_file
 from extism.codecs import Codec, Json, Pickle, Raw
-from extism.compiled import CompiledPlugin
+from extism.compiled import CompiledPlugin, ExportInfo, ImportInfo
 from extism.current import CurrentPlugin, Memory
 from extism.errors import Error
 from extism.functions import HOST_FN_REGISTRY, Function, host_fn
 from extism.manifest import Manifest, MemoryOptions, WasmData, WasmFile, WasmUrl
 from extism.plugin import CancelHandle, Plugin
 from extism.secret import Secret
+from extism.sources import SourcePolicy
 from extism.values import Val, ValType
+from extism.vars import Vars
+from extism.world import WasiOptions
 
 __all__ = [
     "HOST_FN_REGISTRY",
@@ -32,7 +35,9 @@ __all__ = [
     "CurrentPlugin",
     "CustomLogger",
     "Error",
+    "ExportInfo",
     "Function",
+    "ImportInfo",
     "Json",
     "LogLevel",
     "Manifest",
@@ -42,8 +47,11 @@ __all__ = [
     "Plugin",
     "Raw",
     "Secret",
+    "SourcePolicy",
     "Val",
     "ValType",
+    "Vars",
+    "WasiOptions",
     "WasmData",
     "WasmFile",
     "WasmUrl",

@@ -11,13 +11,12 @@ import os
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from extism import abi
 from extism._capabilities.paths import mounts
 from extism._engine.cache import ModuleCache
-from extism._engine.engine import shared_engine, wat_to_wasm
-from extism._engine.wasi import Preopen, Wasi
+from extism._engine.engine import Settings, shared_engine, wat_to_wasm
 from extism._runtime.env import host_imports
 from extism._runtime.instance import Program
 from extism._runtime.kernel import kernel_wasm
@@ -27,16 +26,18 @@ from extism.caches import native_directory
 from extism.errors import CompileError, Error, ManifestError, SourceError, WasmError
 from extism.functions import HOST_FN_REGISTRY
 from extism.manifest import MAIN, Manifest, WasmData, sniff
-from extism.sources import resolve
+from extism.sources import SourcePolicy, resolve
+from extism.world import WasiOptions, wasi_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from extism._engine.engine import Engine
+    from extism._engine.wasi import Wasi
     from extism.functions import Function
     from extism.sources import ResolvedModule
 
-__all__ = ["CompiledPlugin", "PluginSource"]
+__all__ = ["CompiledPlugin", "ExportInfo", "ImportInfo", "PluginSource"]
 
 PluginSource: TypeAlias = (
     "str | bytes | bytearray | memoryview | os.PathLike[str] | Mapping[str, Any] | Manifest"
@@ -52,6 +53,22 @@ _LONGEST_PATH: Final = 4096
 _caches: dict[Path | None, ModuleCache] = {}
 
 
+class ExportInfo(NamedTuple):
+    """An export: its type in the text format, and whether `Plugin.call` can run it."""
+
+    name: str
+    type: str
+    is_callable: bool
+
+
+class ImportInfo(NamedTuple):
+    """An import: from where, as what, and its type in the text format."""
+
+    module: str
+    name: str
+    type: str
+
+
 class CompiledPlugin:
     """
     A plugin compiled once, ready to be brought to life many times.
@@ -61,10 +78,15 @@ class CompiledPlugin:
             a value or as the path of a file.
         wasi: Let the modules use WASI preview 1; only then does `allowed_paths` count.
         functions: The host functions that the plugin may import; those ever decorated if left out.
+        fuel_limit: How much a call may execute, in the engine's units (about one an instruction); None
+            does not count. Code that counts is some 25 % slower.
+        ca_bundle: A file or folder of certificates to trust for `url` sources and for the plugin's own
+            requests, instead of the system's.
+        policy: Where modules may come from; anywhere if None.
 
     Raises:
         ManifestError: The manifest is wrong.
-        SourceError: A module could not be had, or is not the promised one.
+        SourceError: A module could not be had, is not the promised one, or the policy refuses it.
         CompileError: The engine refused a module.
         LinkError: An import has no giver.
     """
@@ -72,22 +94,32 @@ class CompiledPlugin:
     def __init__(
         self,
         plugin: PluginSource,
-        wasi: bool = False,  # noqa: FBT001, FBT002 - upstream's signature
+        wasi: bool | WasiOptions = False,  # noqa: FBT001, FBT002 - upstream's signature
         functions: Sequence[Function] | None = HOST_FN_REGISTRY,
+        *,
+        fuel_limit: int | None = None,
+        ca_bundle: str | None = None,
+        policy: SourcePolicy | None = None,
     ) -> None:
         self.functions = list(functions or ())
         self.wasi = wasi
+        self.ca_bundle = ca_bundle
+        has_wasi = wasi is not False
         with _prefixed("Unable to compile Extism plugin: "):
             self.manifest = _manifest(plugin)
-            engine, cache = shared_engine(), _cache(native_directory())
-            parts = [_part(module, engine) for module in resolve(self.manifest)]
+            settings = Settings(has_fuel=fuel_limit is not None)
+            engine, cache = shared_engine(settings), _cache(native_directory())
+            parts = [
+                _part(module, engine)
+                for module in resolve(self.manifest, ca_bundle=ca_bundle, policy=policy)
+            ]
         if functions is HOST_FN_REGISTRY:
             self.functions = _ambient(parts)
         with _prefixed("Unable to create Extism plugin: "):
             host = (*host_imports(), *(function.host_import() for function in self.functions))
-            check_imports(parts, host, has_wasi=wasi)
+            check_imports(parts, host, has_wasi=has_wasi)
             ordered = in_order(parts)
-            world = _world(self.manifest) if wasi else None
+            world = _world(self.manifest, wasi)
         with _prefixed("Unable to compile Extism plugin: "):
             units = tuple(
                 Unit(each.name, each.outline, cache.module(engine, each.outline.data, each.name))
@@ -97,13 +129,34 @@ class CompiledPlugin:
         self.program: Final = Program(
             units=units,
             main=main,
-            linker=host_linker(engine, host, has_wasi=wasi),
+            linker=host_linker(engine, host, has_wasi=has_wasi),
             kernel=cache.module(engine, kernel_wasm(), "kernel"),
             wasi=world,
             max_bytes=_max_bytes(self.manifest),
             is_limited_by_manifest=self.manifest.memory.max_pages is not None,
             is_frail=abi.FRAIL_SECTION in main.outline.custom,
+            fuel=fuel_limit,
         )
+
+    @property
+    def exports(self) -> tuple[ExportInfo, ...]:
+        """Everything that the main module exports, in its order."""
+        callable_names = self.program.callable_names()
+        main = self.program.main.outline
+        return tuple(
+            ExportInfo(item.name, str(main.type_of(item)), is_callable=item.name in callable_names)
+            for item in main.exports
+        )
+
+    @property
+    def imports(self) -> tuple[ImportInfo, ...]:
+        """Everything that the modules import from the host or from each other, each once."""
+        found = {
+            (item.module, item.name): ImportInfo(item.module, item.name, str(item.type))
+            for unit in self.program.units
+            for item in unit.outline.imports
+        }
+        return tuple(found.values())
 
     def __repr__(self) -> str:
         return f"<CompiledPlugin {', '.join(self.program.callable_names()[:8])}>"
@@ -203,13 +256,13 @@ def _frames_of_ours() -> int:
     return level - 1
 
 
-def _world(manifest: Manifest) -> Wasi:
-    output: Literal["inherit"] | None = "inherit" if _WASI_OUTPUT in os.environ else None
-    preopens = tuple(
-        Preopen(mount.host, mount.guest, is_read_only=mount.read_only)
-        for mount in mounts(manifest.allowed_paths)
-    )
-    return Wasi(stdout=output, stderr=output, preopens=preopens)
+def _world(manifest: Manifest, wasi: bool | WasiOptions) -> Wasi | None:  # noqa: FBT001 - the caller's own
+    if wasi is False:
+        return None
+    if not isinstance(wasi, WasiOptions):
+        output: Literal["inherit"] | None = "inherit" if _WASI_OUTPUT in os.environ else None
+        wasi = WasiOptions(stdout=output, stderr=output)
+    return wasi_world(wasi, mounts(manifest.allowed_paths))
 
 
 def _max_bytes(manifest: Manifest) -> int:

@@ -8,12 +8,13 @@ plugin which is running it gets `PluginBusy`, because waiting would be for ever.
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from extism._capabilities.config import Config
 from extism._capabilities.hosts import AllowedHosts
 from extism._capabilities.http import Http
-from extism._capabilities.log import PluginLog
+from extism._capabilities.log import LOGGER, PluginLog
 from extism._capabilities.variables import Variables
 from extism._runtime.call import Call, deadline_after
 from extism._runtime.instance import Instance
@@ -22,6 +23,7 @@ from extism._runtime.state import PluginState
 from extism.compiled import CompiledPlugin
 from extism.errors import PluginBusy, PluginClosed
 from extism.functions import HOST_FN_REGISTRY
+from extism.vars import Vars
 
 if TYPE_CHECKING:
     import uuid
@@ -30,10 +32,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from extism.compiled import PluginSource
+    from extism.compiled import ExportInfo, ImportInfo, PluginSource
     from extism.functions import Function
-    from extism.manifest import Manifest
     from extism.secret import Secret
+    from extism.sources import SourcePolicy
+    from extism.world import WasiOptions
 
 __all__ = ["CancelHandle", "Plugin"]
 
@@ -47,9 +50,12 @@ class Plugin:
     Args:
         plugin: What it is made of, see `CompiledPlugin`; or a `CompiledPlugin`, whose `wasi` and
             `functions` then hold.
-        wasi: Let the modules use WASI preview 1.
+        wasi: Let the modules use WASI preview 1; `WasiOptions` say what they see there.
         config: Texts that the guest may read, merged over the manifest's; None takes a key away.
         functions: The host functions that the plugin may import; those ever decorated if left out.
+        http_response_headers: Let the plugin read the headers of responses.
+        logger: Name of the `logging` logger that gets what the plugin logs.
+        fuel_limit: See `CompiledPlugin`; so are `ca_bundle` and `policy`.
 
     Raises:
         Error: It cannot be made; the text begins with `Unable to compile` or `Unable to create`.
@@ -59,11 +65,15 @@ class Plugin:
     def __init__(
         self,
         plugin: PluginSource | CompiledPlugin,
-        wasi: bool = False,  # noqa: FBT001, FBT002 - upstream's signature
+        wasi: bool | WasiOptions = False,  # noqa: FBT001, FBT002 - upstream's signature
         config: Mapping[str, str | Secret | None] | None = None,
         functions: Sequence[Function] | None = HOST_FN_REGISTRY,
         *,
         http_response_headers: bool = False,
+        logger: str = LOGGER,
+        fuel_limit: int | None = None,
+        ca_bundle: str | None = None,
+        policy: SourcePolicy | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._owner: int | None = None
@@ -72,11 +82,19 @@ class Plugin:
         self.compiled_plugin: Final = (
             plugin
             if isinstance(plugin, CompiledPlugin)
-            else CompiledPlugin(plugin, wasi, functions)
+            else CompiledPlugin(
+                plugin,
+                wasi,
+                functions,
+                fuel_limit=fuel_limit,
+                ca_bundle=ca_bundle,
+                policy=policy,
+            )
         )
-        manifest = self.compiled_plugin.manifest
-        self._timeout_ms = manifest.timeout_ms
-        self._state = _state(manifest, config or {}, http_response_headers=http_response_headers)
+        self._timeout_ms = self.compiled_plugin.manifest.timeout_ms
+        self._state = _state(
+            self.compiled_plugin, config or {}, logger, has_headers=http_response_headers
+        )
         self._revive()
 
     @property
@@ -91,6 +109,7 @@ class Plugin:
         data: str | Buffer,
         *,
         host_context: Any = None,
+        timeout: float | None = None,
     ) -> bytes: ...
     @overload
     def call(
@@ -99,6 +118,8 @@ class Plugin:
         data: str | Buffer,
         parse: Callable[[bytes], T],
         host_context: Any = None,
+        *,
+        timeout: float | None = None,
     ) -> T: ...
     @overload
     def call(
@@ -107,6 +128,8 @@ class Plugin:
         data: str | Buffer,
         parse: None,
         host_context: Any = None,
+        *,
+        timeout: float | None = None,
     ) -> memoryview: ...
     def call(
         self,
@@ -114,6 +137,8 @@ class Plugin:
         data: str | Buffer,
         parse: Callable[[bytes], Any] | None = bytes,
         host_context: Any = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """
         Run an export and return what it gave as output.
@@ -123,6 +148,7 @@ class Plugin:
             data: The input; a str is sent as UTF-8.
             parse: Makes the result out of the output; None gives a memoryview of your own copy.
             host_context: Handed to host functions that ask for `CurrentPlugin.host_context`.
+            timeout: Seconds for this call; the manifest's `timeout_ms` holds as well.
 
         Raises:
             FunctionNotFound: There is no such export.
@@ -139,7 +165,7 @@ class Plugin:
             instance = self._instance
             if instance is None or instance.is_worn:
                 instance = self._revive()
-            deadline = deadline_after(self._timeout_ms)
+            deadline = _sooner(deadline_after(self._timeout_ms), timeout)
             call = Call(function_name, self._state, content, deadline, host_context)
             try:
                 output = settle(function_name, instance.run(call))
@@ -153,6 +179,57 @@ class Plugin:
         """Return whether `call` can run an export of that name."""
         self._check_open()
         return name in self.compiled_plugin.program.callable_names()
+
+    @property
+    def fuel_used(self) -> int | None:
+        """How much the last call executed; None without a `fuel_limit`, or before the first call."""
+        instance = self._instance
+        return None if instance is None else instance.fuel_used
+
+    @property
+    def vars(self) -> Vars:
+        """The plugin's variables, to be read and changed like a dict of bytes."""
+        return Vars(self._state.variables)
+
+    @property
+    def exports(self) -> tuple[ExportInfo, ...]:
+        """Everything that the plugin exports."""
+        return self.compiled_plugin.exports
+
+    @property
+    def imports(self) -> tuple[ImportInfo, ...]:
+        """Everything that the plugin imports."""
+        return self.compiled_plugin.imports
+
+    def reset(self) -> None:
+        """
+        Forget the last call's input, output and blocks now; the guest's own memory stays as it is.
+
+        Raises:
+            PluginBusy: A host function of the running call asked for it.
+            PluginClosed: The plugin was closed.
+        """
+        self._acquire()
+        try:
+            if self._instance is not None:
+                self._instance.forget()
+        finally:
+            self._release()
+
+    def restart(self) -> None:
+        """
+        Give the guest a fresh memory, as if the plugin had just been made; variables and config stay.
+
+        Raises:
+            Error: A start function or an initialiser ended badly.
+            PluginBusy: A host function of the running call asked for it.
+            PluginClosed: The plugin was closed.
+        """
+        self._acquire()
+        try:
+            self._revive()
+        finally:
+            self._release()
 
     def cancel_handle(self) -> CancelHandle:
         """Return what ends the running call from another thread."""
@@ -247,6 +324,14 @@ class CancelHandle:
         return True
 
 
+def _sooner(deadline: float | None, timeout: float | None) -> float | None:
+    """Return the earlier of a deadline and the end of `timeout` seconds."""
+    if timeout is None:
+        return deadline
+    mine = time.monotonic() + timeout
+    return mine if deadline is None else min(deadline, mine)
+
+
 def _input(data: str | Buffer) -> bytes | bytearray | memoryview:
     """Return bytes that are a plain row, copied only where they are none."""
     if isinstance(data, str):
@@ -262,19 +347,25 @@ def _input(data: str | Buffer) -> bytes | bytearray | memoryview:
 
 
 def _state(
-    manifest: Manifest,
+    compiled: CompiledPlugin,
     config: Mapping[str, str | Secret | None],
+    logger: str,
     *,
-    http_response_headers: bool,
+    has_headers: bool,
 ) -> PluginState:
     import uuid
 
     own = uuid.uuid4()
+    manifest = compiled.manifest
     return PluginState(
         config=Config(manifest.config).updated(config),
         variables=Variables(manifest.memory.var_limit),
-        http=Http(AllowedHosts(manifest.allowed_hosts), manifest.memory.http_response_limit),
-        log=PluginLog(str(own)),
-        has_response_headers=http_response_headers,
+        http=Http(
+            AllowedHosts(manifest.allowed_hosts),
+            manifest.memory.http_response_limit,
+            ca_bundle=compiled.ca_bundle,
+        ),
+        log=PluginLog(str(own), logger=logger),
+        has_response_headers=has_headers,
         id=own,
     )

@@ -54,6 +54,7 @@ class Program:
         max_bytes: How much all memories together may grow; None for no limit.
         is_limited_by_manifest: Whether the manifest says `max_bytes`, so that it is kept to the byte.
         is_frail: Whether a trap leaves the code in a state in which it must not be called again.
+        fuel: How much a call may execute; None where the engine does not count.
     """
 
     units: tuple[Unit, ...]
@@ -64,6 +65,7 @@ class Program:
     max_bytes: int | None
     is_limited_by_manifest: bool
     is_frail: bool
+    fuel: int | None = None
 
     def function_type(self, name: str) -> FuncType:
         """
@@ -109,11 +111,18 @@ class Instance:
         self._functions: dict[str, Function] = {}
         self._memories: list[tuple[Memory, int]] = []
         self._is_worn = True
+        self._is_new = True
 
     @property
     def is_worn(self) -> bool:
         """Whether the next call needs a new instance."""
         return self._is_worn
+
+    @property
+    def fuel_used(self) -> int | None:
+        """How much the last call executed; None where the engine does not count, or before a call."""
+        limit = self._program.fuel
+        return None if limit is None or self._is_new else limit - self.store.fuel()
 
     def start(self, call: Call) -> None:
         """
@@ -152,12 +161,19 @@ class Instance:
         finally:
             self.store.close()
 
+    def forget(self) -> None:
+        """Kill all blocks of the last call, its output and its error among them."""
+        self._kernel.begin(b"")
+
     def _run(self, call: Call, function: Function) -> Exit:
         kernel = self._kernel
         try:
             kernel.begin(call.input)
         except NoRoom:
             return Exit(code=-1, is_out_of_memory=True)
+        if self._program.fuel is not None:
+            self.store.set_fuel(self._program.fuel)
+            self._is_new = False
         fault = function(call)
         code = function.results[0] if function.has_results and fault is None else 0
         has_outgrown = self._has_outgrown()

@@ -162,8 +162,11 @@ class Kernel:
     def _run(self, function: Function, value: int) -> None:
         store = self._store
         store.is_shielded = True
+        left = store.lend_fuel()
         try:
             fault = function(None, value)
         finally:
             store.is_shielded = False
+            if left is not None:
+                store.set_fuel(left)
         assert fault is None, fault

@@ -1,0 +1,108 @@
+"""
+`WasiOptions`: what a plugin with WASI sees of arguments, environment and standard streams.
+
+`wasi=True` gives the empty world: no argument, no variable, no input, output that goes nowhere. Directories
+are granted by the manifest (`allowed_paths`), not here.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+
+from extism._capabilities.log import LOGGER, printable
+from extism._engine.wasi import Preopen, Wasi
+from extism.secret import Secret, reveal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from extism._capabilities.paths import Mount
+
+__all__ = ["Output", "WasiOptions", "wasi_world"]
+
+
+class Writable(Protocol):
+    """Anything with a `write` for bytes, such as `io.BytesIO` or a file opened in binary mode."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+Output: TypeAlias = "Literal['inherit', 'log'] | Writable | Callable[[bytes], object] | None"
+"""
+Where what a plugin prints goes: nowhere (None), to the host's own stream (`"inherit"`), line by line to
+`logging` (`"log"`), to something with `write`, or to a function, each with the bytes of one write.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WasiOptions:
+    """
+    The world of a plugin; hand one over as `wasi=`.
+
+    Attributes:
+        argv: Program arguments; the first is the program's own name by convention.
+        env: Environment variables.
+        stdin: All that standard input holds, the same for each new instance.
+        stdout: Where standard output goes, see `Output`.
+        stderr: Where standard error goes.
+    """
+
+    argv: Sequence[str] = ()
+    env: Mapping[str, str | Secret] = field(default_factory=dict)
+    stdin: bytes | str = b""
+    stdout: Output = None
+    stderr: Output = None
+
+
+def wasi_world(options: WasiOptions, mounts: Iterable[Mount]) -> Wasi:
+    """Return the world that the engine builds for each new instance."""
+    stdin = options.stdin.encode() if isinstance(options.stdin, str) else options.stdin
+    return Wasi(
+        argv=tuple(options.argv),
+        env=tuple((name, reveal(value)) for name, value in options.env.items()),
+        stdin=stdin,
+        stdout=_sink(options.stdout, logging.INFO),
+        stderr=_sink(options.stderr, logging.WARNING),
+        preopens=tuple(
+            Preopen(mount.host, mount.guest, is_read_only=mount.read_only) for mount in mounts
+        ),
+    )
+
+
+def _sink(output: Output, level: int) -> Callable[[bytes], object] | Literal["inherit"] | None:
+    if output is None or output == "inherit":
+        return output
+    if output == "log":
+        return _Lines(level).take
+    if isinstance(output, str):
+        raise ValueError(  # noqa: TRY004 - a word that is none of the known ones
+            f'output is {output!r}; allowed: None, "inherit", "log", a file, a function'
+        )
+    write = getattr(output, "write", None)
+    if write is not None:
+        receive: Callable[[bytes], object] = write
+        return receive
+    assert callable(output)
+    return output
+
+
+_MAX_LINE: Final = 16 << 10
+
+
+class _Lines:
+    """Bytes in, one log record a line out; what never ends is cut into pieces of 16 KiB."""
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+        self._begun = b""
+
+    def take(self, data: bytes) -> None:
+        """Log the lines that `data` ends; keep the one that it begins."""
+        *lines, self._begun = (self._begun + data).split(b"\n")
+        for line in lines:
+            logging.getLogger(LOGGER).log(self._level, "%s", printable(line))
+        if len(self._begun) > _MAX_LINE:
+            logging.getLogger(LOGGER).log(self._level, "%s", printable(self._begun))
+            self._begun = b""
