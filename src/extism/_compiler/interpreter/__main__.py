@@ -34,6 +34,9 @@ def main() -> int:
     options = parser.parse_args()
     try:
         return {"build": _build, "wheel": _wheel, "where": _where}[options.command](options.output)
+    except KeyboardInterrupt:
+        _say("stopped; a second run continues here")
+        return 130
     except Error as error:
         hint = getattr(error, "hint", "")
         _say(f"error: {error}" + (f"\n{hint}" if hint else ""))
