@@ -230,8 +230,8 @@ def _compare(item: Import, found: ExternType) -> tuple[Import, str] | None:
     if type(item.type) is not type(found):
         if item.module == abi.ENV:
             return item, "linked modules cannot access non-function exports of extism kernel"
-        text = f"types incompatible: expected {item.type}, found {found}"
-        return item, f"{text}\nin the import `{item.module}::{item.name}`"
+        text = f"expected {item.kind}, but found {str(found)[1:].partition(' ')[0]}"
+        return item, f"{text}\ntypes incompatible in the import `{item.module}::{item.name}`"
     return None  # limits and mutability are the engine's to compare
 
 
