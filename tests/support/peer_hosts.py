@@ -1,21 +1,135 @@
-"""Both hosts, once for each test process."""
+"""Both packages, once for each test process; `duel` plays a case on both; the counts at the end of the run."""
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections import Counter
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
 import pytest
+from http_server import serve
+from peer_differences import DIFFERENT
 
-from peer import Ours, Peer
+from peer import Played, answers_of, complaints, our_worker, their_worker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COUNTED = "peer case"
 
 
 @pytest.fixture(scope="session")
-def peer():
-    with closing(Peer()) as process:
-        yield process
+def workers():
+    """A function from a log level to the pair of workers, ours first, that log so."""
+    with ExitStack() as stack:
+        pairs = {}
+
+        def pair(log=""):
+            if log not in pairs:
+                made = (our_worker(log), their_worker(log))
+                pairs[log] = tuple(stack.enter_context(closing(each)) for each in made)
+            return pairs[log]
+
+        yield pair
 
 
 @pytest.fixture(scope="session")
-def ours():
-    with closing(Ours()) as host:
-        yield host
+def ours(workers):
+    return workers()[0]
+
+
+@pytest.fixture(scope="session")
+def peer(workers):
+    return workers()[1]
+
+
+@pytest.fixture(scope="session")
+def peer_server():
+    """The server that guests of the differential suite talk to."""
+    with serve() as server:
+        yield server
+
+
+@pytest.fixture
+def duel(request, workers, tmp_path):
+    """A function that plays a case on both packages, and gives what is not as the case promises."""
+
+    def fought(case):
+        request.node.user_properties.append(
+            (COUNTED, "differ" if case.name in DIFFERENT else "agree")
+        )
+        played = [
+            _play(case, worker, tmp_path / side, request)
+            for worker, side in zip(workers(case.log), ("ours", "theirs"), strict=True)
+        ]
+        return complaints(case, *played)
+
+    return fought
+
+
+def _play(case, worker, folder, request) -> Played:
+    for name, content in case.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    folder.mkdir(exist_ok=True)
+    has_server = "<server>" in repr(case.plugin) + repr(case.config)
+    server = request.getfixturevalue("peer_server") if has_server else None
+    if server:
+        server.seen.clear()
+    scene = case.scene(lambda value: _resolved(value, folder, server, request))
+    played = worker.play(scene, case.seconds)
+    return Played(
+        answers_of(played),
+        tuple(played.get("heard", ())),
+        played.get("stdout", ""),
+        tuple(_request(each) for each in server.seen) if server else (),
+        _tree(folder),
+    )
+
+
+def _resolved(value, folder: Path, server, request):
+    """Return `value` with real things for its placeholders, at any depth."""
+    if isinstance(value, str):
+        value = value.replace("<folder>", str(folder))
+        return value.replace("<server>", server.url("")) if server else value
+    if isinstance(value, list | tuple):
+        return [_resolved(each, folder, server, request) for each in value]
+    if isinstance(value, dict):
+        if "guest" in value:
+            path = request.getfixturevalue("guest")(value["guest"])
+            rest = {name: each for name, each in value.items() if name != "guest"}
+            return {"path": str(path), **_resolved(rest, folder, server, request)}
+        return {
+            _resolved(name, folder, server, request): _resolved(each, folder, server, request)
+            for name, each in value.items()
+        }
+    return value
+
+
+def _request(seen):
+    """What a guest decides of a request: not the headers that the host adds."""
+    own = {"accept", "user-agent", "host", "connection", "accept-encoding", "transfer-encoding"}
+    headers = sorted((name.lower(), text) for name, text in seen.headers)
+    return seen.method, seen.target, seen.body, tuple(h for h in headers if h[0] not in own)
+
+
+def _tree(folder: Path):
+    return tuple(
+        (path.relative_to(folder).as_posix(), path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    )
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many cases agree with upstream, and how many differ on purpose."""
+    counts: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        if report.when == "call":
+            counts.update(value for name, value in report.user_properties if name == COUNTED)
+    if counts:
+        terminalreporter.write_line(
+            f"compared with upstream: {counts['agree']} cases agree, "
+            f"{counts['differ']} differ on purpose (docs/differences.md)"
+        )

@@ -1,40 +1,38 @@
 """
-Runs calls on upstream's package, in upstream's own virtual environment; driven over pipes by `peer.py`.
+Plays scenes with the package that this interpreter has, driven over pipes by `peer.py`.
 
-One JSON object a line in, one a line out; bytes travel as base64. Nothing of this project is imported.
+One scene a line in, one list of answers a line out, as JSON. The first argument is the level or filter of the
+package's log. Guests that write to standard output reach a file, not the pipe: what it holds goes along.
 """
 
-import base64
 import json
+import os
 import sys
+import tempfile
 
-import extism
-
-plugins = {}
-
-
-def plugin_for(manifest, wasi, config):
-    key = json.dumps([manifest, wasi, config], sort_keys=True)
-    if key not in plugins:
-        plugins[key] = extism.Plugin(manifest, wasi=wasi, config=config or None, functions=[])
-    return plugins[key]
-
-
-def answer(request):
-    try:
-        plugin = plugin_for(request["manifest"], request["wasi"], request["config"])
-        output = plugin.call(request["function"], base64.b64decode(request["input"]))
-        return {"output": base64.b64encode(bytes(output)).decode()}
-    except extism.Error as error:
-        return {"error": str(error)}
+from peer_stage import Stage
 
 
 def main():
-    answers = sys.stdout
-    sys.stdout = sys.stderr
-    for line in sys.stdin:
-        answers.write(json.dumps(answer(json.loads(line))) + "\n")
-        answers.flush()
+    answers = os.fdopen(os.dup(1), "w")
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 1)
+        stage = Stage(sys.argv[1] or None)
+        for line in sys.stdin:
+            played = stage.play(json.loads(line))
+            sys.stdout.flush()
+            played["stdout"] = taken(written)
+            answers.write(json.dumps(played) + "\n")
+            answers.flush()
+
+
+def taken(file):
+    """What has been written since the last time."""
+    file.seek(0)
+    content = file.read()
+    file.seek(0)
+    file.truncate()
+    return content.decode("utf-8", "replace")
 
 
 main()

@@ -1,0 +1,201 @@
+"""
+Where ours is meant to differ from upstream's package: by the name of the case, the line and what ours does.
+
+Each line is the beginning of a row of `docs/differences.md`; `tests/peer/test_peer_differences.py` holds the
+two together. A case that is listed here and agrees is an error too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Difference:
+    """
+    One case that differs on purpose.
+
+    Attributes:
+        line: What upstream does: the first cell of a row of docs/differences.md.
+        ours: How each of our answers begins, as `peer.Answer` prints it.
+    """
+
+    line: str
+    ours: tuple[str, ...]
+
+
+_ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
+    (
+        "an error set to a handle that is no block is an error without a text",
+        {
+            "error_in_an_interior-5": ("output b''",),
+            "error_in_an_interior_with_code-5": ("code (9) 'Error code: 9'",),
+            "freed_error-5": ("code (3) 'Error code: 3'",),
+        },
+    ),
+    (
+        "error texts end at the first NUL byte, and must be UTF-8",
+        {
+            "error with a NUL": ("guest (4) 'before\\x00after'",),
+            "error that is no text": (r"guest (4) 'a\\xff\\xfeb'",),
+            "error of 70000 bytes": ("guest (4) 'xxxx",),
+        },
+    ),
+    (
+        "code -1 for a guest that sets an error text and then traps or exits",
+        {
+            "error and trap": ("guest (134) 'last words'",),
+            "exit: error_and_exit": ("guest (0) 'text'", "output"),
+            "exit: error_and_exit_3": ("guest (3) 'text'", "output"),
+        },
+    ),
+    (
+        "an error text that the guest has set hides why the host ended the call",
+        {"error and refusal": ("refused (-1) 'invalid handle offset for config key: 99999'",)},
+    ),
+    (
+        "exit statuses above 125 are an error of their own",
+        {
+            "exit 126": ("exit (126) 'Exited with i32 exit status 126'",),
+            "exit 255": ("exit (255) 'Exited with i32 exit status 255'",),
+            "exit 256": ("exit (256) 'Exited with i32 exit status 256'",),
+            "exit -1": ("exit (-1) 'Exited with i32 exit status -1'",),
+        },
+    ),
+    (
+        "an export with another result type gives code -1",
+        {
+            "shape long": (
+                "uncallable (-1) 'Function long has a result of type i64",
+                "output b'no",
+            ),
+            "shape single": ("uncallable (-1) 'Function single has a result", "output b'no"),
+            "shape float": ("uncallable (-1) 'Function float has a result", "output b'no"),
+            "shape reference": ("uncallable (-1) 'Function reference has", "output b'no"),
+        },
+    ),
+    (
+        "a name is cut at its first NUL byte",
+        {"name with a NUL": (r"not found (-1) 'Function not found: long\x00er",)},
+    ),
+    (
+        "`main` is instantiated twice, start functions run twice",
+        {
+            "_initialize prints": ("output b''", "output b''"),
+            "start prints": ("output b''", "output b''"),
+        },
+    ),
+    (
+        "an initialiser of a wrong type is refused in the engine's words",
+        {
+            "_initialize with a parameter": (
+                "create (None) 'Unable to create Extism plugin: _initialize must",
+            ),
+            "_initialize with a result": (
+                "create (None) 'Unable to create Extism plugin: _initialize must",
+            ),
+        },
+    ),
+    (
+        "the first call fails if an initialiser does, the second goes on without it",
+        {
+            "hs_init without parameters": (
+                "create (None) 'Unable to create Extism plugin: failed to initialize Haskell",
+            ),
+            "hs_init with pointers of 64 bits": (
+                "create (None) 'Unable to create Extism plugin: failed to initialize Haskell",
+            ),
+            "__wasm_call_ctors traps": (
+                "create (None) 'Unable to create Extism plugin: wasm trap: ",
+            ),
+            "hs_init traps": ("create (None) 'Unable to create Extism plugin: wasm trap: ",),
+        },
+    ),
+    (
+        "exports called `_start` or `_initialize` must be functions",
+        {
+            "_initialize as a global": ("output",),
+            "_start as a global": ("output",),
+            "a command that exports a global": ("output",),
+            "a command that exports a table": ("output",),
+        },
+    ),
+    (
+        "start functions and initialisers that call the host end the process",
+        {
+            "start asks for configuration": ("output b''",),
+            "_initialize asks for configuration": ("output b''",),
+            "start calls a host function": ("output b''",),
+        },
+    ),
+    (
+        "variables are lost after `_start`",
+        {
+            "a command keeps variables": ("output", "output", "output b'k'"),
+            "variables after _start": ("output", "output", "output b'one'"),
+        },
+    ),
+    (
+        "modules that export both `_start` and `_initialize` are refused",
+        {"a command and a reactor": ("output b''", "output b''")},
+    ),
+    (
+        "a time-out has return code 134",
+        {"globals last after a time-out": ("output", "timeout (-1)", "output")},
+    ),
+    (
+        "a closed plugin raises `TypeError`",
+        {"a closed plug-in": ("output", "closed (-1) 'the plugin is closed'")},
+    ),
+    (
+        "host functions and modules may take the place of the kernel's, WASI's and the host's functions",
+        {
+            "a host function in place of the kernel's own": (
+                "create (None) 'Unable to create Extism plugin: a host function may not be called",
+            ),
+            "a library in place of WASI": (
+                "create (None) 'Unable to create Extism plugin: a module of the manifest may not be called",
+            ),
+            "a library in place of a host function": (
+                "create (None) 'Unable to create Extism plugin: the module extism:host/user exports hello, which",
+            ),
+        },
+    ),
+    (
+        "new names in the namespace of the host are not found",
+        {"a new function in the host's namespace": ("output b''",)},
+    ),
+    (
+        "unknown globals and tables of the host are refused in other words",
+        {
+            "an unknown global of the host": (
+                "create (None) 'Unable to create Extism plugin: linked modules cannot access non-function",
+            ),
+            "an unknown table of the host": (
+                "create (None) 'Unable to create Extism plugin: linked modules cannot access non-function",
+            ),
+        },
+    ),
+    (
+        "circular imports of modules end the process",
+        {
+            "modules in a circle": (
+                "create (None) 'Unable to create Extism plugin: modules import each other in a circle: a -> b -> a'",
+            ),
+            "a module that imports itself": (
+                "create (None) 'Unable to create Extism plugin: modules import each other in a circle: a -> a'",
+            ),
+        },
+    ),
+    (
+        "blocks are packed, the first has handle 77",
+        {
+            "handle config_key_interior": ("refused (-1) 'invalid handle offset for config key: ",),
+            "handle freed_key": ("refused (-1) 'invalid handle offset for config key: ",),
+        },
+    ),
+)
+
+DIFFERENT: dict[str, Difference] = {
+    name: Difference(line, ours) for line, cases in _ROWS for name, ours in cases.items()
+}
