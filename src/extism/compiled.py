@@ -23,7 +23,14 @@ from extism._runtime.kernel import kernel_wasm
 from extism._runtime.linking import Part, Unit, check_imports, host_linker, in_order
 from extism._wasm.reader import read
 from extism.caches import native_directory
-from extism.errors import CompileError, Error, ManifestError, SourceError, WasmError
+from extism.errors import (
+    CompileError,
+    Error,
+    ManifestError,
+    PluginClosed,
+    SourceError,
+    WasmError,
+)
 from extism.functions import HOST_FN_REGISTRY
 from extism.manifest import MAIN, Manifest, WasmData, sniff
 from extism.sources import SourcePolicy, resolve
@@ -126,7 +133,7 @@ class CompiledPlugin:
                 for each in ordered
             )
         main = next(unit for unit in units if unit.name == MAIN)
-        self.program: Final = Program(
+        self._program: Program | None = Program(
             units=units,
             main=main,
             linker=host_linker(engine, host, has_wasi=has_wasi),
@@ -137,6 +144,23 @@ class CompiledPlugin:
             is_frail=abi.FRAIL_SECTION in main.outline.custom,
             fuel=fuel_limit,
         )
+
+    @property
+    def program(self) -> Program:
+        """
+        What its plugins share.
+
+        Raises:
+            PluginClosed: It was closed.
+        """
+        if self._program is None:
+            raise PluginClosed("the compiled plugin is closed")
+        return self._program
+
+    @property
+    def pointer(self) -> int:
+        """A number that tells it from the others that live; -1 once it is closed, as upstream."""
+        return -1 if self._program is None else id(self)
 
     @property
     def exports(self) -> tuple[ExportInfo, ...]:
@@ -158,8 +182,17 @@ class CompiledPlugin:
         }
         return tuple(found.values())
 
+    def close(self) -> None:
+        """Let go of the code: no plugin can be made of it any more; those that were go on."""
+        self._program = None
+
+    def __del__(self) -> None:
+        self.close()
+
     def __repr__(self) -> str:
-        return f"<CompiledPlugin {', '.join(self.program.callable_names()[:8])}>"
+        if self._program is None:
+            return "<CompiledPlugin closed>"
+        return f"<CompiledPlugin {', '.join(self._program.callable_names()[:8])}>"
 
 
 def _manifest(plugin: PluginSource) -> Manifest:

@@ -21,8 +21,8 @@ The exception tree. What each error means to you, and what it carries.
     │   ├── Cancelled
     │   ├── CapabilityDenied   (PermissionError)   host, path or budget not allowed  .capability .wanted
     │   └── HostFunctionError               *your* function raised                   __cause__ is the original
-    ├── PluginBusy         (RuntimeError)   a host function calling its own plugin
-    ├── PluginClosed       (RuntimeError)
+    ├── PluginBusy         (RuntimeError)   this very thread has what it would wait for
+    ├── PluginClosed       (RuntimeError, TypeError)   TypeError is upstream's
     ├── PoolTimeout        (TimeoutError)   no free plugin in time
     ├── WasmError          (ValueError)     toolkit: malformed or unsupported bytes  .offset .section
     └── BuildError                          extism-py: the source cannot become a plugin  .path .line .hint
@@ -248,11 +248,11 @@ class HostFunctionError(CallError):
 
 
 class PluginBusy(Error, RuntimeError):
-    """The plugin is running this very call: a host function may not call its own plugin."""
+    """What this thread would wait for, it holds itself: its own plugin's running call, or a whole pool."""
 
 
-class PluginClosed(Error, RuntimeError):
-    """The plugin was closed before."""
+class PluginClosed(Error, RuntimeError, TypeError):
+    """What was to be used was closed before: a plugin, a compiled plugin or a pool."""
 
 
 class PoolTimeout(Error, TimeoutError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from extism._capabilities.config import Config
 from extism._capabilities.hosts import AllowedHosts
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from extism._runtime.instance import Program
     from extism.compiled import ExportInfo, ImportInfo, PluginSource
     from extism.functions import Function
     from extism.secret import Secret
@@ -79,7 +80,8 @@ class Plugin:
         self._owner: int | None = None
         self._instance: Instance | None = None
         self._is_closed = False
-        self.compiled_plugin: Final = (
+        self._owns_compiled_plugin = not isinstance(plugin, CompiledPlugin)
+        compiled = (
             plugin
             if isinstance(plugin, CompiledPlugin)
             else CompiledPlugin(
@@ -91,16 +93,21 @@ class Plugin:
                 policy=policy,
             )
         )
-        self._timeout_ms = self.compiled_plugin.manifest.timeout_ms
-        self._state = _state(
-            self.compiled_plugin, config or {}, logger, has_headers=http_response_headers
-        )
+        self.compiled_plugin: CompiledPlugin | None = compiled
+        self._program: Program | None = compiled.program
+        self._timeout_ms = compiled.manifest.timeout_ms
+        self._state = _state(compiled, config or {}, logger, has_headers=http_response_headers)
         self._revive()
 
     @property
     def id(self) -> uuid.UUID:
         """The plugin's own name, new for each."""
         return self._state.id
+
+    @property
+    def plugin(self) -> int:
+        """A number that tells this plugin from the others that live; -1 once it is closed, as upstream."""
+        return -1 if self._is_closed else id(self)
 
     @overload
     def call(
@@ -177,8 +184,7 @@ class Plugin:
 
     def function_exists(self, name: str) -> bool:
         """Return whether `call` can run an export of that name."""
-        self._check_open()
-        return name in self.compiled_plugin.program.callable_names()
+        return name in self._check_open().callable_names()
 
     @property
     def fuel_used(self) -> int | None:
@@ -194,12 +200,12 @@ class Plugin:
     @property
     def exports(self) -> tuple[ExportInfo, ...]:
         """Everything that the plugin exports."""
-        return self.compiled_plugin.exports
+        return self._check_compiled().exports
 
     @property
     def imports(self) -> tuple[ImportInfo, ...]:
         """Everything that the plugin imports."""
-        return self.compiled_plugin.imports
+        return self._check_compiled().imports
 
     def reset(self) -> None:
         """
@@ -259,6 +265,11 @@ class Plugin:
     ) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        # What a failed `__init__` leaves behind has nothing to give back.
+        if hasattr(self, "_state"):
+            self.close()
+
     def __repr__(self) -> str:
         return f"<Plugin {self.id} {'closed' if self._is_closed else 'open'}>"
 
@@ -269,9 +280,17 @@ class Plugin:
         instance = self._instance
         return instance is not None and instance.store.cancel()
 
-    def _check_open(self) -> None:
-        if self._is_closed:
+    def _check_open(self) -> Program:
+        program = self._program
+        if self._is_closed or program is None:
             raise PluginClosed("the plugin is closed")
+        return program
+
+    def _check_compiled(self) -> CompiledPlugin:
+        compiled = self.compiled_plugin
+        if self._is_closed or compiled is None:
+            raise PluginClosed("the plugin is closed")
+        return compiled
 
     def _acquire(self) -> None:
         """Take the plugin for one call; another thread that has it is waited for."""
@@ -294,8 +313,10 @@ class Plugin:
         self._lock.release()
 
     def _drop(self) -> None:
-        self._instance = None
+        self._instance = self._program = None
         self._state.http.close()
+        if self._owns_compiled_plugin:
+            self.compiled_plugin = None
 
     def _revive(self) -> Instance:
         """Make a new instance; its initialisers have one `timeout_ms` together."""
@@ -303,7 +324,7 @@ class Plugin:
         call = Call("", self._state, deadline=deadline_after(self._timeout_ms))
         try:
             # Kept before it is started, so that starting can be cancelled.
-            self._instance = instance = Instance(self.compiled_plugin.program)
+            self._instance = instance = Instance(self._check_open())
             instance.start(call)
         finally:
             call.is_over = True
@@ -317,6 +338,11 @@ class CancelHandle:
 
     def __init__(self, plugin: Plugin) -> None:
         self._plugin = plugin
+
+    @property
+    def pointer(self) -> int:
+        """A number that tells its plugin from the others that live; upstream's raw pointer, opaque here."""
+        return id(self._plugin)
 
     def cancel(self) -> bool:
         """End the call that runs now, if any; one that begins later is not touched."""
