@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from extism.secret import Secret, reveal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["Config"]
 
@@ -33,9 +31,11 @@ class Config:
         Return a copy with `changes` merged in; `None` takes a key away.
 
         Raises:
-            TypeError: A key is no str, or a value is neither str, `Secret` nor `None`. The text names the
-                key and never shows the value.
+            TypeError: The changes are no mapping, a key is no str, or a value is neither str, `Secret` nor
+                `None`. The text names the key and never shows the value.
         """
+        if not isinstance(changes, Mapping):
+            raise TypeError(f"config is a {type(changes).__name__}; allowed: a mapping of texts")
         merged = dict(self._values)
         for key, value in changes.items():
             if not isinstance(key, str):

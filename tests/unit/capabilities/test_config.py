@@ -30,6 +30,7 @@ def test_updates_make_a_copy():
         ({"k": 5}, "config['k'] is a int; allowed: str, extism.Secret or None"),
         ({"k": b"hunter2"}, "config['k'] is a bytes; allowed: str, extism.Secret or None"),
         ({5: "x"}, "config: a key is a int; keys are str"),
+        (["k"], "config is a list; allowed: a mapping of texts"),
     ],
 )
 def test_wrong_values_are_refused_without_being_shown(changes, text):
