@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from peer_guests import module
 
 from peer import Case, call
-from peer_guests import module
 
 pytestmark = pytest.mark.peer
 

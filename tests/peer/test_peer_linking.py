@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
-from peer import Case
 from peer_guests import data, guest, module
 from wat_guests import wat
+
+from peer import Case
 
 pytestmark = pytest.mark.peer
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from peer_guests import module, text
 
 from peer import Case
-from peer_guests import module, text
 
 pytestmark = pytest.mark.peer
 

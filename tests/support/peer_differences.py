@@ -188,6 +188,37 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
         },
     ),
     (
+        "overwriting a variable counts the old value and the new one",
+        {
+            "overwriting with as much": ("output", "output b''", "output b'bbb"),
+            "overwriting with less": ("output", "output b''", "output b'bbbbb'"),
+        },
+    ),
+    (
+        "a wrong value in `config=` drops all of it silently",
+        {
+            "a number in config=": ("""TypeError (None) "config['a'] is a int""",),
+            "a list as config=": ("TypeError (None) 'config is a list",),
+        },
+    ),
+    (
+        "threads, garbage collection and memory64",
+        {
+            "off: shared memory": (
+                "compile (None) 'Unable to compile Extism plugin: threads must be enabled",
+            ),
+            "off: atomics": (
+                "compile (None) 'Unable to compile Extism plugin: Invalid input WebAssembly code",
+            ),
+            "off here: garbage collection": (
+                "compile (None) 'Unable to compile Extism plugin: struct indexed",
+            ),
+            "off here: 64-bit memory": (
+                "compile (None) 'Unable to compile Extism plugin: memory64 must be",
+            ),
+        },
+    ),
+    (
         "blocks are packed, the first has handle 77",
         {
             "handle config_key_interior": ("refused (-1) 'invalid handle offset for config key: ",),
