@@ -23,6 +23,7 @@ from extism.manifest import Manifest, MemoryOptions, WasmData, WasmFile, WasmUrl
 from extism.plugin import CancelHandle, Plugin
 from extism.secret import Secret
 from extism.sources import SourcePolicy
+from extism.spec import PluginSpec
 from extism.values import Val, ValType
 from extism.vars import Vars
 from extism.world import WasiOptions
@@ -45,6 +46,7 @@ __all__ = [
     "MemoryOptions",
     "Pickle",
     "Plugin",
+    "PluginSpec",
     "Raw",
     "Secret",
     "SourcePolicy",

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 from extism._runtime.kernel import NoRoom
 from extism.errors import OutOfMemory
 from extism.values import Val
+from extism.vars import Vars
 
 if TYPE_CHECKING:
+    import uuid
+
     from extism._runtime.call import Call
 
 __all__ = ["CurrentPlugin", "Memory"]
@@ -120,6 +123,35 @@ class CurrentPlugin:
         """Return the seconds that are left of the call's `timeout_ms`, not below 0; None for no limit."""
         self._call.live_kernel()
         return self._call.time_remaining()
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The plugin's own name."""
+        self._call.live_kernel()
+        return self._call.state.id
+
+    @property
+    def vars(self) -> Vars:
+        """The plugin's variables, to be read and changed like a dict of bytes."""
+        self._call.live_kernel()
+        return Vars(self._call.state.variables)
+
+    def config(self, key: str) -> str | None:
+        """Return the plugin's configuration value under `key`, secrets revealed; None where there is none."""
+        self._call.live_kernel()
+        return self._call.state.config.get(key)
+
+    def set_error(self, text: str) -> None:
+        """
+        Set the error text of the call, as the guest could; `""` takes back what was set.
+
+        Raises:
+            OutOfMemory: The plugin may not have that much.
+        """
+        try:
+            self._call.live_kernel().set_error(text.encode())
+        except NoRoom:
+            raise OutOfMemory("oom", function=self._call.function) from None
 
     def read(self, handle: int) -> bytes:
         """

@@ -32,6 +32,8 @@ _GRANULE: Final = 32
 _ROOT: Final = struct.Struct("<QQQ")
 """The root record, offset 0 of `meta`: output offset, output length, error handle."""
 
+_ERROR: Final = struct.Struct("<Q")
+_ERROR_OFFSET: Final = 16
 _SPAN: Final = struct.Struct("<Q")
 _SPAN_OFFSET: Final = 48
 _GENERATION: Final = struct.Struct("<I")
@@ -104,6 +106,15 @@ class Kernel:
         """Return a copy of the error text that the guest set; None where it set none, or an empty one."""
         _, _, handle = _ROOT.unpack_from(self._meta.view(), 0)
         return self.read(handle) if handle and self.length(handle) else None
+
+    def set_error(self, text: bytes) -> None:
+        """
+        Set the error text of the call, or take it back with no text, as the guest could.
+
+        Raises:
+            NoRoom: The kernel's memory may not grow that far.
+        """
+        _ERROR.pack_into(self._meta.view(), _ERROR_OFFSET, self.store(text))
 
     def length(self, handle: int) -> int:
         """Return how many bytes the live block at `handle` holds; 0 where there is none."""
