@@ -24,7 +24,6 @@ __all__ = [
     "cause_first",
     "error_text",
     "from_error",
-    "from_raised",
     "from_trap",
 ]
 
@@ -94,7 +93,7 @@ class Fault:
 def from_error(pointer: int, raised: BaseException | None = None) -> Fault:
     """Return what the error at `pointer` says, and free it."""
     text = error_text(pointer)
-    return Fault(FaultKind.ERROR, text) if raised is None else from_raised(raised, text)
+    return Fault(FaultKind.ERROR, text) if raised is None else _from_raised(raised, text)
 
 
 def from_trap(pointer: int, raised: BaseException | None = None) -> Fault:
@@ -106,7 +105,7 @@ def from_trap(pointer: int, raised: BaseException | None = None) -> Fault:
     lib.wasm_trap_delete(pointer)
     text = _take(vec)
     if raised is not None:
-        return from_raised(raised, text)
+        return _from_raised(raised, text)
     trap = TRAP_KINDS.get(code.value, f"trap {code.value}") if known else ""
     kind = {"interrupt": FaultKind.INTERRUPT, "out of fuel": FaultKind.FUEL}.get(
         trap, FaultKind.TRAP
@@ -114,7 +113,7 @@ def from_trap(pointer: int, raised: BaseException | None = None) -> Fault:
     return Fault(kind, text, trap=trap)
 
 
-def from_raised(raised: BaseException, text: str = "") -> Fault:
+def _from_raised(raised: BaseException, text: str = "") -> Fault:
     """Return the fault that a function of the host asked for by raising."""
     if isinstance(raised, ProgramExit):
         return Fault(FaultKind.EXIT, text, exit_status=raised.args[0])

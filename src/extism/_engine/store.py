@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from extism._engine.bindings import ExceptionRef, Func, Global, Value, lib
-from extism._engine.faults import Fault, FaultKind, error_text, from_error, from_raised, from_trap
+from extism._engine.faults import Fault, FaultKind, error_text, from_error, from_trap
 from extism._engine.interrupts import arm, enlist, strike_off
 from extism._engine.trampoline import SLOT, layout, running
 from extism.errors import CallError
@@ -184,7 +184,7 @@ class Store:
         self._trap.value = None  # of a call that a signal left before it was read
         try:
             error = function(*args, self._trap_address)
-            if error or self._trap or running.raised is not None or self.has_ctrl_c:
+            if error or self._trap or self.has_ctrl_c:
                 return self._fault(error)
             return None
         finally:
@@ -201,8 +201,6 @@ class Store:
             fault = from_trap(trap, raised)
             if fault.kind is FaultKind.TRAP and not fault.trap and self._drop_exception():
                 fault = replace(fault, trap="uncaught exception")
-        elif raised is not None:  # where it could not be turned into a trap
-            fault = from_raised(raised)
         reason, self.stop_reason = self.stop_reason, None
         if self.has_ctrl_c:
             self.has_ctrl_c = False

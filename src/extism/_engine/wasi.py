@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from extism._engine.bindings import ByteVec, WriteCallback, lib
-from extism._engine.interrupts import edge
-from extism._engine.trampoline import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +42,8 @@ class Wasi:
         argv: Program arguments.
         env: Environment variables.
         stdin: All that standard input holds.
-        stdout: `None` discards, `"inherit"` is the host's own, a function is called with each write.
+        stdout: `None` discards, `"inherit"` is the host's own, a function is called with each write,
+            on a thread of the engine's.
         stderr: The same.
         preopens: Directories, descriptors from 3 on in this order.
     """
@@ -112,16 +111,12 @@ def _writer(sink: Callable[[bytes], object]) -> Callable[[int, int, int], int]:
     def write(_data: int, address: int, count: int) -> int:
         try:
             sink(string_at(c_void_p(address), count))
-        except Exception:  # noqa: BLE001 - logged, see below
+        except BaseException:  # noqa: BLE001 - logged, and told to the program
             # Nothing may be raised into C; the program sees a failed write.
             _log.exception("the receiver of the program's output failed")
             return -errno.EIO
-        except BaseException as exc:  # noqa: BLE001 - goes on when the code has returned
-            running.raised = exc
-            return -errno.EIO
         return count
 
-    edge(write.__code__)
     return write
 
 
