@@ -325,3 +325,22 @@ def test_the_image_becomes_a_module(base, load):
     module = read(snapshot(base, {0: loaded.image}))
 
     assert module.memories[0].limits.min == len(loaded.image) // 65536
+
+
+def test_the_main_module_is_kept_beside_modules_below_it(load):
+    """Modules of the plug-in's own package are kept first, and make a parent of the main one's name."""
+    assert load(EXPORT, others={"plugin/part.py": "x = 1\n"}).exports == ("b", "a")
+
+
+def test_a_folder_without_init_is_a_package(load):
+    """Modules of a namespace package are found through a parent that no file makes."""
+    others = {"space/deep/part.py": "x = 1\n"}
+
+    assert load("from space.deep.part import x\n" + EXPORT, others=others).exports == ("b", "a")
+
+
+def test_a_library_goes_before_a_module_of_its_name(load):
+    """A dependency's copy of a stdlib module does not take that module's place."""
+    others = {"json/__init__.py": "raise ImportError('the wrong json')\n"}
+
+    assert load("import json\njson.dumps\n" + EXPORT, others=others).exports == ("b", "a")

@@ -161,7 +161,7 @@ def _fields(paragraph: str) -> dict[str, str]:
     return fields
 
 
-# deb [arch=amd64 signed-by=/usr/share/keyrings/x.gpg] http://deb.debian.org/debian trixie main
+# deb [arch=amd64 signed-by=/usr/share/keyrings/x.gpg] http://mirror.example/debian trixie main
 _ONE_LINE = re.compile(
     r"^\s*deb(?:-src)?\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<rest>[^#]*)"
 )

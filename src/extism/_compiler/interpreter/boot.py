@@ -3,7 +3,7 @@ The guest's side of the build: module `_extism_boot`, which runs inside the inte
 
 Here: a finder that holds modules in memory, and the three moments in a copy's life at which the
 glue calls back (`start`, `load`, `wake`). Not here: what a plugin sees (the guest library), and
-the functions of the host (glue.c). The one thing to know: every object made before `wake` is
+the functions of the host (host.c). The one thing to know: every object made before `wake` is
 shipped, in the memory of each plugin.
 """
 
@@ -309,8 +309,9 @@ def keep_bundle(bundle: Bundle) -> None:
     if os.path.exists(f"{APP}/code.bin"):
         with open(f"{APP}/code.bin", "rb") as stream:
             codes = marshal.loads(stream.read())
+    libraries = set(finder.records)
     for name, module in all_modules(bundle):
-        if name in finder.records:
+        if name in libraries:
             continue
         source = zlib.compress(read_source(module["file"]), 9)
         is_package = module.get("package", False)

@@ -103,7 +103,8 @@ class Journal:
         with self.path.open("rb") as log:
             log.seek(max(0, self.path.stat().st_size - 2000))
             lines = log.read().decode("utf-8", "replace").split("\n")
-        return next((line.strip()[:70] for line in reversed(lines) if line.strip()), "")
+        spoken = (line.strip() for line in reversed(lines) if not line.startswith("==="))
+        return next((line[:70] for line in spoken if line), "")
 
     def _blame(self, words: list[str], code: int, start: int) -> None:
         """Raise the error of a failed command."""

@@ -65,11 +65,11 @@ class Site:
     The place where steps are done: the cache folder, the tools, and the journal.
 
     Layout:
-        <folder>/sources/          verified archives
-        <folder>/parts/NAME-DIGEST results that later steps use
-        <folder>/work/             what is being built; compiler cache; gone after a success
-        <folder>/build.log         the newest build's log
-        <folder>/lock              held by the process that builds
+        sources/           verified archives
+        parts/NAME-DIGEST  results that later steps use
+        work/              what is being built, and the compiler's cache; gone after a success
+        build.log          the newest build's log
+        lock               held by the process that builds
     """
 
     def __init__(self, folder: Path, tools: Toolchain, journal: Journal) -> None:

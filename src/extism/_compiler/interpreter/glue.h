@@ -1,0 +1,26 @@
+/*
+ * What the three files of the glue share: scrub.c (the allocator), host.c (the module `_extism`) and
+ * glue.c (the exports).
+ */
+#pragma once
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* True until the first py_invoke: the host's functions are refused, freed memory is wiped. */
+extern bool building;
+
+/* Use, from now on, an allocator that wipes what is freed; to be called before Python starts. */
+void scrub_while_building(void);
+
+/* Give Python its own allocators back. */
+void allocate_as_usual(void);
+
+/* Make the module `_extism`, for the table of built-in modules. */
+PyObject *make_extism(void);
+
+/* Set the error text of the call, as far as the host has memory for it; never fails. */
+void report_error(const char *text, size_t length);
