@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from extism import errors
+from extism import extism as extism  # not in `__all__`: `import *` would put it in the package's place
 from extism._capabilities.log_sinks import CustomLogger, LogLevel, set_log_custom, set_log_file
 from extism.codecs import Codec, Json, Pickle, Raw
 from extism.compiled import CompiledPlugin, ExportInfo, ImportInfo
@@ -21,11 +22,13 @@ from extism.errors import Error
 from extism.functions import HOST_FN_REGISTRY, Function, host_fn
 from extism.manifest import Manifest, MemoryOptions, WasmData, WasmFile, WasmUrl
 from extism.plugin import CancelHandle, Plugin
+from extism.pool import Pool
 from extism.secret import Secret
 from extism.sources import SourcePolicy
 from extism.spec import PluginSpec
 from extism.values import Val, ValType
 from extism.vars import Vars
+from extism.version import extism_version
 from extism.world import WasiOptions
 
 __all__ = [
@@ -47,6 +50,7 @@ __all__ = [
     "Pickle",
     "Plugin",
     "PluginSpec",
+    "Pool",
     "Raw",
     "Secret",
     "SourcePolicy",
@@ -86,13 +90,6 @@ _GUEST_NAMES: Final = frozenset(
         "shared_fn",
     }
 )
-
-
-def extism_version() -> str:
-    """Return the version of this library."""
-    from importlib.metadata import version
-
-    return version("extism")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,83 @@
+"""
+`PooledPlugin`: one copy of a pool, a plugin that knows when it is not to be lent again.
+
+How copies are lent, and to whom, is in `pool.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from extism.errors import CallError, GuestError, PluginClosed
+from extism.plugin import Plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from extism.functions import Function
+    from extism.secret import Secret
+    from extism.sources import SourcePolicy
+    from extism.world import WasiOptions
+
+__all__ = ["PluginOptions", "PooledPlugin"]
+
+_UNWOUND: Final = (134, -1)
+"""Exit codes of guests that set an error text and then did not return: a trap, or the host's end."""
+
+
+class PluginOptions(TypedDict, total=False):
+    """The options of `Plugin`, for the copies of a pool."""
+
+    wasi: bool | WasiOptions
+    config: Mapping[str, str | Secret | None] | None
+    functions: Sequence[Function] | None
+    http_response_headers: bool
+    logger: str
+    fuel_limit: int | None
+    ca_bundle: str | None
+    policy: SourcePolicy | None
+
+
+class PooledPlugin(Plugin):
+    """
+    A copy of a pool; `call` works only while it is lent.
+
+    Attributes:
+        is_lent: Whether somebody has it.
+        call_count: How many calls it was asked for.
+    """
+
+    is_lent = False
+    call_count = 0
+    _is_in_doubt = False
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """
+        Run an export as `Plugin.call` does, and note whether the guest came to its end.
+
+        Raises:
+            PluginClosed: It was given back, or the plugin was closed.
+            Error: What `Plugin.call` raises.
+        """
+        if not self.is_lent:
+            raise PluginClosed(
+                "the plugin was given back to its pool; use it inside its `with` block"
+            )
+        self.call_count += 1
+        try:
+            return super().call(*args, **kwargs)
+        except BaseException as exc:
+            self._is_in_doubt = self._is_in_doubt or _leaves_doubt(exc)
+            raise
+
+    def is_worn(self, max_calls: int | None) -> bool:
+        """Return whether it is not to be lent again."""
+        is_spent = max_calls is not None and self.call_count >= max_calls
+        return is_spent or self._is_in_doubt or self._is_closed
+
+
+def _leaves_doubt(error: BaseException) -> bool:
+    """Tell whether a call that ended so may have stopped the guest in the middle of something."""
+    if isinstance(error, GuestError):
+        return error.exit_code in _UNWOUND
+    return isinstance(error, CallError) or not isinstance(error, Exception)
