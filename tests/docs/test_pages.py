@@ -18,18 +18,18 @@ def runnable():
 
 
 @pytest.fixture(scope="session")
-def native_cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("native")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", list(runnable()))
-def test_a_page_runs_as_it_is_printed(page, request, tmp_path, native_cache):
+def test_a_page_runs_as_it_is_printed(page, request, tmp_path, cache):
     """Every command of a page prints exactly what the page says."""
     is_python = request.node.get_closest_marker("guest_python")
-    kept = {} if is_python else {"EXTISM_NATIVE_CACHE_DIR": str(native_cache)}
+    own = {} if is_python else {"EXTISM_CACHE_DIR": str(cache)}
 
-    said, ran = run_page(page, tmp_path, **kept)
+    said, ran = run_page(page, tmp_path, **own)
 
     assert ran == said
 
