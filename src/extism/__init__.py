@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from extism import errors
-from extism import extism as extism  # not in `__all__`: `import *` would put it in the package's place
+from extism import extism as extism
 from extism._capabilities.log_sinks import CustomLogger, LogLevel, set_log_custom, set_log_file
 from extism.codecs import Codec, Json, Pickle, Raw
 from extism.compiled import CompiledPlugin, ExportInfo, ImportInfo
@@ -31,6 +31,7 @@ from extism.vars import Vars
 from extism.version import extism_version
 from extism.world import WasiOptions
 
+# Without `extism`: `import *` would put the module in the package's place.
 __all__ = [
     "HOST_FN_REGISTRY",
     "CancelHandle",
