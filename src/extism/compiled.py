@@ -234,7 +234,11 @@ def _parsed(plugin: object, content: bytes) -> Manifest:
     try:
         return Manifest.parse(content)
     except ManifestError as exc:
-        if isinstance(plugin, str) and plugin.lower().endswith(_FILE_ENDINGS):
+        if (
+            isinstance(plugin, str)
+            and plugin.lower().endswith(_FILE_ENDINGS)
+            and not _names_a_file(plugin)
+        ):
             raise SourceError(
                 f'Unknown manifest format: there is no file "{plugin}" in {Path.cwd()}',
                 source=plugin,
@@ -245,7 +249,7 @@ def _parsed(plugin: object, content: bytes) -> Manifest:
 def _part(module: ResolvedModule, engine: Engine) -> Part:
     """Read a module; what is no module at all is the engine's to describe."""
     wasm = module.data
-    if sniff(wasm) != "wasm":
+    if not wasm.startswith(b"\0asm"):
         wasm = wat_to_wasm(wasm, module.name)
     try:
         part = Part(module.name, read(wasm))
