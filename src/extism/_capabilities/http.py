@@ -284,10 +284,12 @@ def _ask(wire: Wire, hop: _Hop) -> BaseHTTPResponse:
     headers = {"host": hop.url.host_header, "connection": "close", **hop.headers}
     if hop.body is not None or hop.method in {"POST", "PUT", "PATCH"}:
         headers["content-length"] = str(len(hop.body or b""))
+    # The library writes texts as Latin-1: this makes UTF-8 of them.
+    sent = {name: value.encode().decode("latin-1") for name, value in headers.items()}
     try:
         # The server may answer, and close, before it has read everything.
         with contextlib.suppress(BrokenPipeError):
-            connection.request(hop.method, hop.url.target, hop.body, headers, preload_content=False)
+            connection.request(hop.method, hop.url.target, hop.body, sent, preload_content=False)
         answer = connection.getresponse()
         _check_framing(answer)
     except (HTTPException, HTTPError) as error:

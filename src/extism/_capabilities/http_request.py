@@ -24,7 +24,8 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 MAX_JSON_BYTES: Final = 1 << 20
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+_VALUE: Final = re.compile(r"[^\0-\x08\x0a-\x1f\x7f]*")
+"""Any text that is one line; letters beyond ASCII go out as UTF-8."""
 
 _REFUSED: Final = frozenset({"host", "content-length", "transfer-encoding"})
 """They would change which server answers, or where a message ends."""

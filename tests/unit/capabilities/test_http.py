@@ -126,6 +126,14 @@ def test_guests_override_the_friendly_headers(server):
     assert found == ["me", "a/b", "x"]
 
 
+def test_header_values_go_out_as_utf_8(server):
+    """Letters beyond ASCII reach the server as UTF-8, which it may read as it likes."""
+    server.answer("/")
+    send(server.url("/"), headers={"X-Name": "Zoë €"})
+
+    assert server.seen[0].header("x-name") == "Zoë €".encode().decode("latin-1")
+
+
 def test_userinfo_becomes_basic_authorization(server):
     """User and password of the URL are sent as a header, unless the guest sets one."""
     server.answer("/")
