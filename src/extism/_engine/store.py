@@ -60,7 +60,7 @@ class Store:
         self.stop_reason: str | None = None
         self.thread = 0
         self.span = 0
-        self.cancelled_span = 0
+        self.cancelled_span = -1
         self._is_watching = False
         self._keep: list[Any] = []
         self.pointer: int = lib.wasmtime_store_new(engine.pointer, None, None)

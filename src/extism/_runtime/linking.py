@@ -230,7 +230,7 @@ def _compare(item: Import, found: ExternType) -> tuple[Import, str] | None:
     if type(item.type) is not type(found):
         if item.module == abi.ENV:
             return item, "linked modules cannot access non-function exports of extism kernel"
-        text = f"expected {item.kind}, but found {str(found)[1:].partition(' ')[0]}"
+        text = f"expected {item.kind}, but found {str(found).strip('()').split()[0]}"
         return item, f"{text}\ntypes incompatible in the import `{item.module}::{item.name}`"
     return None  # limits and mutability are the engine's to compare
 

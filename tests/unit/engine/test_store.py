@@ -81,6 +81,16 @@ def test_cancel_before_the_code_is_entered_counts(store, loop):
     assert (answer, fault.trap) == (True, StopReason.CANCELLED)
 
 
+def test_a_store_that_never_ran_is_not_cancelled(store):
+    """Neither before its first span nor in it."""
+    before = store.is_cancelled
+    store.open(None)
+    inside = store.is_cancelled
+    store.close()
+
+    assert (before, inside) == (False, False)
+
+
 def test_cancel_without_a_span_does_nothing(store, loop):
     """It says so, and the next span is not touched."""
     before = store.cancel()

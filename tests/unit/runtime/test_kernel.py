@@ -1,0 +1,193 @@
+"""The host's handle on a real kernel: input, output, error, blocks by handle."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from extism._engine.engine import shared_engine
+from extism._engine.linker import Linker
+from extism._engine.store import Store
+from extism._runtime.kernel import Kernel, NoRoom, kernel_wasm
+
+PAGE = 65536
+WILD = [1, 31, 511, 513, 4096, 2**31, 2**32, 2**32 + 512, 2**63 - 1, -1, -512, -(2**63)]
+
+
+@pytest.fixture(scope="module")
+def code():
+    return shared_engine().compile(kernel_wasm())
+
+
+@pytest.fixture
+def kernel(code):
+    store = Store(shared_engine())
+    return Kernel(Linker(shared_engine()).instantiate(store, code))
+
+
+def call(kernel, name, *values, results=()):
+    function = kernel.instance.function(name, ("i64",) * len(values), results)
+    assert function(None, *values) is None
+    return function.results[0] if results else None
+
+
+def limited(kernel, pages):
+    kernel.instance.store.limit_memory(pages * PAGE)
+    return kernel
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"input", bytes(range(256)) * 8192])
+def test_input_is_where_a_guest_finds_it(kernel, data):
+    """As one live block that is the input."""
+    kernel.begin(data)
+    handle = call(kernel, "input_offset", results=("i64",))
+
+    assert call(kernel, "input_length", results=("i64",)) == len(data)
+    assert kernel.read(handle) == data
+    assert (handle == 0) is (data == b"")
+
+
+def test_begin_forgets_the_call_before(kernel):
+    """Blocks, output and error are gone; the first handle comes again."""
+    kernel.begin(b"first")
+    first = call(kernel, "input_offset", results=("i64",))
+    call(kernel, "output_set", first, 5)
+    call(kernel, "error_set", first)
+    before = (kernel.output(), kernel.error())
+    kernel.begin(b"")
+
+    assert before == (b"first", b"first")
+    assert (kernel.output(), kernel.error(), kernel.length(first)) == (b"", None, 0)
+    assert kernel.alloc(5) == first
+
+
+@pytest.mark.parametrize("data", [b"bytes", bytearray(b"bytes"), memoryview(b"bytes")])
+def test_a_block_holds_what_was_stored(kernel, data):
+    """Its length is that of the data, to the byte."""
+    handle = kernel.store(data)
+
+    assert (kernel.length(handle), kernel.read(handle)) == (5, b"bytes")
+
+
+def test_no_data_is_the_null_handle(kernel):
+    """Nothing is allocated for nothing, and reading it gives nothing."""
+    assert (kernel.store(b""), kernel.alloc(0), kernel.read(0), kernel.length(0)) == (0, 0, b"", 0)
+
+
+def test_a_new_block_is_zero(kernel):
+    """Also where another one lay."""
+    handle = kernel.store(b"\xff" * 100)
+    kernel.free(handle)
+
+    assert kernel.alloc(100) == handle
+    assert kernel.read(handle) == bytes(100)
+
+
+def test_padding_behind_stored_bytes_is_zero(kernel):
+    """The rest of the last granule shows nothing of who lay there before."""
+    handle = kernel.store(b"\xff" * 32)
+    kernel.free(handle)
+    kernel.store(b"x")
+
+    assert kernel.data.read(handle, 32) == b"x" + bytes(31)
+
+
+@pytest.mark.parametrize("handle", WILD)
+def test_what_is_no_handle_is_nothing(kernel, handle):
+    """It has no length, cannot be read, and freeing it does nothing."""
+    kept = kernel.store(b"kept")
+    kernel.free(handle)
+
+    assert (kernel.length(handle), kernel.read(handle)) == (0, None)
+    assert kernel.read(kept) == b"kept"
+
+
+def test_a_freed_handle_is_nothing(kernel):
+    """And freeing it again does not free who lies there now."""
+    first = kernel.store(b"first")
+    kernel.free(first)
+    freed = (kernel.length(first), kernel.read(first))
+    second = kernel.store(b"other")
+    kernel.free(first) if first != second else None
+
+    assert freed == (0, None)
+    assert kernel.read(second) == b"other"
+
+
+def test_an_error_that_is_no_block_is_none(kernel):
+    """An interior handle, a freed one, none."""
+    handle = kernel.store(b"text")
+    call(kernel, "error_set", handle + 1)
+    interior = kernel.error()
+    call(kernel, "error_set", handle)
+    set_ = kernel.error()
+    kernel.free(handle)
+
+    assert (interior, set_, kernel.error()) == (None, b"text", None)
+
+
+def test_output_may_be_a_piece(kernel):
+    """Any range that the guest has, also across blocks."""
+    handle = kernel.store(b"0123456789")
+    call(kernel, "output_set", handle + 3, 4)
+
+    assert kernel.output() == b"3456"
+
+
+@pytest.mark.parametrize("size", [17 * PAGE, 2**32 - 1, 2**32, 2**63, 2**64, 2**70])
+def test_a_block_without_room_is_refused(kernel, size):
+    """By the limit, or because no memory is that large; the kernel goes on."""
+    limited(kernel, 17)
+    with pytest.raises(NoRoom):
+        kernel.alloc(size)
+
+    assert kernel.read(kernel.store(b"small")) == b"small"
+
+
+def test_an_input_without_room_is_refused(kernel):
+    """The next call is in order."""
+    limited(kernel, 17)
+    with pytest.raises(NoRoom):
+        kernel.begin(bytes(17 * PAGE))
+    kernel.begin(b"small")
+
+    assert kernel.read(call(kernel, "input_offset", results=("i64",))) == b"small"
+
+
+def test_that_a_guest_was_refused_is_known(kernel):
+    """Until the next call begins; absurd lengths are not want of room."""
+    limited(kernel, 17)
+    call(kernel, "alloc", -1, results=("i64",))
+    absurd = kernel.has_refused
+    call(kernel, "alloc", 20 * PAGE, results=("i64",))
+    refused = kernel.has_refused
+    kernel.begin(b"")
+
+    assert (absurd, refused, kernel.has_refused) == (False, True, False)
+
+
+def test_large_blocks_are_reached_after_growth(kernel):
+    """Headers and bytes of blocks that were not there at first."""
+    handles = [kernel.store(bytes([n]) * (1 << 20)) for n in range(40)]
+
+    assert [kernel.read(handle)[:1] for handle in handles] == [bytes([n]) for n in range(40)]
+    assert kernel.length(handles[-1]) == 1 << 20
+
+
+def test_the_hosts_own_calls_are_not_cut_off(kernel):
+    """A deadline that has passed, and a cancel, do not tear the lists."""
+    store = kernel.instance.store
+    store.open(time.monotonic() - 1)
+    store.cancel()
+    try:
+        deadline = time.monotonic() + 0.1
+        while time.monotonic() < deadline:
+            handle = kernel.store(b"x" * 100_000)
+            kernel.free(handle)
+        is_cancelled = kernel.is_cancelled
+    finally:
+        store.close()
+
+    assert is_cancelled is True
+    assert store.is_shielded is False
