@@ -86,17 +86,6 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
         },
     ),
     (
-        "an initialiser of a wrong type is refused in the engine's words",
-        {
-            "_initialize with a parameter": (
-                "create (None) 'Unable to create Extism plugin: _initialize must",
-            ),
-            "_initialize with a result": (
-                "create (None) 'Unable to create Extism plugin: _initialize must",
-            ),
-        },
-    ),
-    (
         "the first call fails if an initialiser does, the second goes on without it",
         {
             "hs_init without parameters": (
@@ -166,17 +155,6 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
         {"a new function in the host's namespace": ("output b''",)},
     ),
     (
-        "unknown globals and tables of the host are refused in other words",
-        {
-            "an unknown global of the host": (
-                "create (None) 'Unable to create Extism plugin: linked modules cannot access non-function",
-            ),
-            "an unknown table of the host": (
-                "create (None) 'Unable to create Extism plugin: linked modules cannot access non-function",
-            ),
-        },
-    ),
-    (
         "circular imports of modules end the process",
         {
             "modules in a circle": (
@@ -216,6 +194,232 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
             "off here: 64-bit memory": (
                 "compile (None) 'Unable to compile Extism plugin: memory64 must be",
             ),
+        },
+    ),
+    (
+        "white space before `(module`, fields without it, and a byte order mark",
+        {
+            "not from WAT after a line break": ("output",),
+            "not from WAT after a space": ("output",),
+            "not from fields of WAT without a module": ("output",),
+            "not from JSON with a byte order mark": ("output",),
+        },
+    ),
+    (
+        """`data: {"ptr", "len"}` reads any address of the process""",
+        {
+            "value: data that is a list": (
+                "compile (None) 'Unable to compile Extism plugin: Unknown manifest format: wasm[0].data is a list",
+            )
+        },
+    ),
+    (
+        "hashes must be in lower case",
+        {"hash in capitals": ("output",)},
+    ),
+    (
+        "the path of a folder raises `IsADirectoryError`",
+        {
+            "path of a folder, as the plug-in": (
+                "compile (None) 'Unable to compile Extism plugin: Unable to load Wasm file",
+            )
+        },
+    ),
+    (
+        "some modules and manifests are refused in the words of a parser",
+        {
+            "_initialize with a parameter": (
+                "create (None) 'Unable to create Extism plugin: _initialize must",
+            ),
+            "_initialize with a result": (
+                "create (None) 'Unable to create Extism plugin: _initialize must",
+            ),
+            "an unknown global of the host": (
+                "create (None) 'Unable to create Extism plugin: linked modules cannot access non-function",
+            ),
+            "an unknown table of the host": (
+                "create (None) 'Unable to create Extism plugin: linked modules cannot access non-function",
+            ),
+            "not from a JSON list": (
+                "compile (None) 'Unable to compile Extism plugin: Unknown manifest format: not TOML",
+            ),
+            "not from bytes that are no text": (
+                "compile (None) 'Unable to compile Extism plugin: input was not valid utf-8'",
+            ),
+            "path of an empty file": ("compile (None) 'Unable to compile Extism plugin: ",),
+        },
+    ),
+    (
+        "a request that cannot be read is refused in the words of a parser",
+        {
+            "request of no JSON": (
+                "refused (-1) 'http request: not JSON: Expecting value: line 1 column 1 (cha",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "request of nothing": (
+                "refused (-1) 'http request: not JSON: Expecting value: line 1 column 1 (cha",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "request of no url": (
+                "refused (-1) 'missing field `url`'",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "request of an unknown key": (
+                "refused (-1) 'unknown field `foo`, expected one of `url`, `headers`, `metho",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "request of the key header": (
+                "refused (-1) 'unknown field `header`, expected one of `url`, `headers`, `me",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "request of null headers": (
+                "refused (-1) 'invalid type: null, expected a map for `headers`'",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "request of a number as url": (
+                "refused (-1) 'invalid type: an integer, expected a string for `url`'",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "request of null as url": (
+                "refused (-1) 'invalid type: null, expected a string for `url`'",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "request of a list": (
+                "refused (-1) 'invalid type: a sequence, expected a map'",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "request of a number in a header": (
+                "refused (-1) 'invalid type: an integer, expected a string for header a'",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "the status after a failed one": (
+                "output b'this is 404'",
+                "output b'\\x94\\x01\\x00\\x00\\x00\\x00\\x00\\x00'",
+                "refused (-1) 'http request: not JSON: Expecting value: line 1 column 1 (cha",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+        },
+    ),
+    (
+        '`allowed_hosts: ["*"]` opens loopback and private addresses',
+        {
+            "allowed by '*'": ('refused (-1) "HTTP request to http://',),
+            "allowed by '**'": ('refused (-1) "HTTP request to http://',),
+            "allowed by '*.0.0.1'": ('refused (-1) "HTTP request to http://',),
+            "allowed by '?27.0.0.1'": ('refused (-1) "HTTP request to http://',),
+            "allowed by local* for localhost": ('refused (-1) "HTTP request to http://',),
+        },
+    ),
+    (
+        "patterns are case-sensitive, cannot name a port",
+        {
+            "allowed by LOCALHOST for localhost": ("output b'fine'",),
+        },
+    ),
+    (
+        "white space around a pattern and a dot at its end",
+        {
+            "allowed by ' 127.0.0.1'": ("output b'fine'",),
+            "allowed by '127.0.0.1.'": ("output b'fine'",),
+        },
+    ),
+    (
+        "a 307 or 308 redirect of a request with a body fails",
+        {
+            "redirect 307 of POST with a body": ("output b'fine'",),
+            "redirect 307 of PUT with a body": ("output b'fine'",),
+            "redirect 308 of POST with a body": ("output b'fine'",),
+            "redirect 308 of PUT with a body": ("output b'fine'",),
+        },
+    ),
+    (
+        "redirects without a place, or to no URL",
+        {
+            "a redirect without a place": (
+                "output b'nowhere to go'",
+                "output b'.\\x01\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "a redirect to no URL": (
+                "refused (-1) 'redirect failed: Invalid URL: InvalidPort or InvalidDomainCha",
+            ),
+            "a redirect to another scheme": (
+                "refused (-1) 'redirect failed: bad uri: unknown scheme: ftp (from http://",
+            ),
+        },
+    ),
+    (
+        "broken answers are refused in the words of its HTTP library",
+        {
+            "an answer: bad-gzip": (
+                "refused (-1) \"protocol: the answer's body is broken: ('Received response wi",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "an answer: cut-off": (
+                "refused (-1) \"protocol: the answer's body is broken: ('Connection broken: I",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "an answer: not-http": (
+                "refused (-1) \"protocol: this is no HTTP/1 answer: b'SSH-2.0-OpenSSH\\\\r\\\\n'\"",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "an answer: nothing": (
+                "refused (-1) 'io: the connection was closed before an answer came'",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "an answer: bad-status": (
+                "refused (-1) \"protocol: this is no HTTP/1 answer: b'HTTP/1.1 abc\\\\r\\\\n'\"",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+        },
+    ),
+    (
+        "the status of an answer that could not be read",
+        {
+            "a response limit of 0": (
+                "refused (-1) 'HTTP response exceeds the configured maximum number of bytes:",
+                "output b''",
+                "refused (-1) 'HTTP response exceeds the configured maximum number of bytes:",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "a response limit of 3": (
+                "refused (-1) 'HTTP response exceeds the configured maximum number of bytes:",
+                "output b''",
+                "refused (-1) 'HTTP response exceeds the configured maximum number of bytes:",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "a response limit of 4": (
+                "output b'fine'",
+                "output b''",
+                "refused (-1) 'HTTP response exceeds the configured maximum number of bytes:",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "a response limit of 5": (
+                "output b'fine'",
+                "output b''",
+                "refused (-1) 'HTTP response exceeds the configured maximum number of bytes:",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "a response limit of 349": (
+                "output b'fine'",
+                "output b''",
+                "refused (-1) 'HTTP response exceeds the configured maximum number of bytes:",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+        },
+    ),
+    (
+        "guests may set the `Host` header",
+        {
+            "the host header": (
+                "refused (-1) 'HTTP header Host is set by the host and cannot be set by a pl",
+            ),
+        },
+    ),
+    (
+        "URLs with spaces are refused, letters beyond ASCII sent as they are",
+        {
+            "a query and a fragment": ("output b'fine'",),
+            "a path with spaces": ("output b'no such path in this test'",),
         },
     ),
     (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections import Counter
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COUNTED = "peer case"
+_AT = re.compile(r"<server(?: at (\S+))?>")
 
 
 @pytest.fixture(scope="session")
@@ -58,10 +61,7 @@ def duel(request, workers, tmp_path):
         request.node.user_properties.append(
             (COUNTED, "differ" if case.name in DIFFERENT else "agree")
         )
-        played = [
-            _play(case, worker, tmp_path / side, request)
-            for worker, side in zip(workers(case.log), ("ours", "theirs"), strict=True)
-        ]
+        played = [_play(case, worker, tmp_path / "scene", request) for worker in workers(case.log)]
         return complaints(case, *played)
 
     return fought
@@ -73,18 +73,20 @@ def _play(case, worker, folder, request) -> Played:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     folder.mkdir(exist_ok=True)
-    has_server = "<server>" in repr(case.plugin) + repr(case.config)
+    has_server = "<server" in repr([case.plugin, case.config, case.steps])
     server = request.getfixturevalue("peer_server") if has_server else None
     if server:
         server.seen.clear()
     scene = case.scene(lambda value: _resolved(value, folder, server, request))
     played = worker.play(scene, case.seconds)
+    files = _tree(folder)
+    shutil.rmtree(folder)
     return Played(
         answers_of(played),
         tuple(played.get("heard", ())),
         played.get("stdout", ""),
         tuple(_request(each) for each in server.seen) if server else (),
-        _tree(folder),
+        files,
     )
 
 
@@ -92,7 +94,7 @@ def _resolved(value, folder: Path, server, request):
     """Return `value` with real things for its placeholders, at any depth."""
     if isinstance(value, str):
         value = value.replace("<folder>", str(folder))
-        return value.replace("<server>", server.url("")) if server else value
+        return _AT.sub(lambda at: server.url("", at[1]), value) if server else value
     if isinstance(value, list | tuple):
         return [_resolved(each, folder, server, request) for each in value]
     if isinstance(value, dict):
@@ -108,10 +110,11 @@ def _resolved(value, folder: Path, server, request):
 
 
 def _request(seen):
-    """What a guest decides of a request: not the headers that the host adds."""
+    """What a guest decides of a request: not the headers that the host adds, nor how it says "no body"."""
     own = {"accept", "user-agent", "host", "connection", "accept-encoding", "transfer-encoding"}
-    headers = sorted((name.lower(), text) for name, text in seen.headers)
-    return seen.method, seen.target, seen.body, tuple(h for h in headers if h[0] not in own)
+    headers = sorted((name.lower(), text) for name, text in seen.headers if name.lower() not in own)
+    sent = tuple(header for header in headers if header != ("content-length", "0"))
+    return seen.method, seen.target, seen.body, sent
 
 
 def _tree(folder: Path):

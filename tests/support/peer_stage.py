@@ -232,6 +232,10 @@ class Steps:
         output = self.plugin.call(name, base64.b64decode(data), host_context=context)
         return base64.b64encode(output).decode()
 
+    def call_text(self, name, text):
+        """Call with a text in which placeholders have been replaced."""
+        return self.call(name, base64.b64encode(text.encode()).decode())
+
     def log(self, name, data):
         self.call(name, data)
         return LogLines()
