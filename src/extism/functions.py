@@ -182,7 +182,7 @@ def _label(namespace: str | None, name: str) -> str:
 def _infer(label: str, f: Callable[..., Any], user_data: tuple[Any, ...]) -> _Signature:
     try:
         hints = typing.get_type_hints(f, include_extras=True)
-        parameters = inspect.signature(f).parameters
+        parameters = inspect.signature(f, follow_wrapped=False).parameters
     except (NameError, TypeError, ValueError) as exc:
         raise SignatureError(
             f"the annotations of host function {label} cannot be read: {exc}", function=label
@@ -195,12 +195,25 @@ def _infer(label: str, f: Callable[..., Any], user_data: tuple[Any, ...]) -> _Si
         )
     _check_shape(label, f, parameters, hints, len(user_data))
     returned = hints.pop("return", None)
-    names = [name for name in parameters if name in hints]
+    names = _argument_names(label, parameters, hints)
     has_plugin = bool(names) and hints[names[0]] is CurrentPlugin
     params = tuple((name, _parameter(label, name, hints[name])) for name in names[has_plugin:])
     return _Signature(
         label, has_plugin, params, _results(label, returned), typing.get_origin(returned) is tuple
     )
+
+
+def _argument_names(
+    label: str, parameters: Mapping[str, inspect.Parameter], hints: Mapping[str, Any]
+) -> list[str]:
+    """Return what the plugin passes, in order: a decorator's `*args` takes what only annotations name."""
+    named = [name for name in parameters if name in hints]
+    others = [name for name in hints if name not in parameters]
+    kinds = {parameter.kind for parameter in parameters.values()}
+    if others and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        text = f"host function {label}: {others[0]} has an annotation, but is no parameter"
+        raise SignatureError(text, function=label, parameter=others[0])
+    return named + others
 
 
 def _check_shape(

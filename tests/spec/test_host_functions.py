@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pickle
 import struct
@@ -691,6 +692,65 @@ def test_a_wrong_value_from_the_guest_names_the_parameter(annotation, sent, caus
     assert (wrong.function, wrong.parameter) == ("extism:host/user::shout", "value")
     assert "wrong value as value of extism:host/user::shout" in str(caught.value)
     assert isinstance(wrong.__cause__, cause)
+
+
+def logged(f):
+    """What decorators of applications look like."""
+
+    @functools.wraps(f)
+    def wrapper(*args, **kwargs):
+        return f(*args, **kwargs)
+
+    return wrapper
+
+
+def test_a_decorated_function_has_the_types_of_the_one_inside():
+    """A decorator that keeps the annotations may come between."""
+
+    @host_fn(name="shout")
+    @logged
+    def f(text: str) -> str:
+        return text.upper()
+
+    with extism.Plugin(SHOUT, functions=[f]) as plugin:
+        assert plugin.call("run", "abc") == b"ABC"
+    assert f("abc") == "ABC"
+
+
+def test_a_decorator_may_change_what_the_plugin_passes():
+    """Annotations say what crosses, whatever the function inside takes: applications pack arguments so."""
+
+    def unpacked(f):
+        f.__annotations__ = {"pair": Annotated[dict, Json], "return": str}
+
+        @functools.wraps(f)
+        def wrapper(*args):
+            return f(**args[0])
+
+        return wrapper
+
+    @host_fn(name="shout")
+    @unpacked
+    def f(key: str, value: str) -> str:
+        return f"{key}={value}"
+
+    with extism.Plugin(SHOUT, functions=[f]) as plugin:
+        assert plugin.call("run", '{"key": "a", "value": "b"}') == b"a=b"
+
+
+def test_an_annotation_of_nothing_is_refused():
+    """What is annotated must be something that the function takes."""
+
+    def f(text: str) -> str:
+        return text
+
+    f.__annotations__["other"] = str
+    with pytest.raises(
+        SignatureError, match="other has an annotation, but is no parameter"
+    ) as caught:
+        host_fn()(f)
+
+    assert caught.value.parameter == "other"
 
 
 @pytest.mark.parametrize("handle", [1, 513, 4096, -1, 2**40, 2**63 - 1])
