@@ -28,7 +28,10 @@ from ctypes import (
 )
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "EXTERN_FUNC",
@@ -45,6 +48,7 @@ __all__ = [
     "Func",
     "FuncCallback",
     "Global",
+    "Handle",
     "Instance",
     "Memory",
     "PointerVec",
@@ -321,3 +325,22 @@ def _load() -> ctypes.CDLL:
 
 
 lib: Final = _load()
+
+
+class Handle:
+    """
+    A pointer of C's, freed with this object.
+
+    What is referred to weakly must hold one of these instead of having a `__del__` of its own: Python runs
+    `__del__` before it clears weak references, and C runs without Python's lock, so another thread would
+    get hold of what is just being freed. This class has no room for weak references.
+    """
+
+    __slots__ = ("_free", "pointer")
+
+    def __init__(self, pointer: int, free: Callable[[int], None]) -> None:
+        self.pointer = pointer
+        self._free = free
+
+    def __del__(self) -> None:
+        self._free(self.pointer)

@@ -13,7 +13,7 @@ from ctypes import byref, c_void_p, string_at
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from extism._engine.bindings import ByteVec, lib
+from extism._engine.bindings import ByteVec, Handle, lib
 from extism._engine.faults import cause_first, error_text
 from extism._engine.interrupts import Clock
 from extism.errors import CompileError
@@ -115,15 +115,12 @@ class Engine:
 class Module:
     """A compiled module; any number of stores of its engine may instantiate it at once."""
 
-    __slots__ = ("__weakref__", "engine", "pointer")
+    __slots__ = ("__weakref__", "_handle", "engine", "pointer")
 
     def __init__(self, engine: Engine, pointer: int) -> None:
         self.engine = engine
         self.pointer = pointer
-
-    def __del__(self) -> None:
-        if getattr(self, "pointer", None):
-            lib.wasmtime_module_delete(self.pointer)
+        self._handle = Handle(pointer, lib.wasmtime_module_delete)
 
     def serialize(self) -> bytes:
         """

@@ -26,7 +26,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from extism._engine.bindings import EpochCallback, lib
+from extism._engine.bindings import EpochCallback, Handle, lib
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
@@ -75,15 +75,12 @@ class Clock:
 
     def __init__(self, engine_pointer: int) -> None:
         self.is_parked = True
-        self._engine_pointer = engine_pointer
+        # Freed here and not by the engine: the thread may be counting when the last user lets go.
+        self._engine = Handle(engine_pointer, lib.wasm_engine_delete)
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._thread: threading.Thread | None = None
         _clocks.add(self)
-
-    def __del__(self) -> None:
-        # Not the engine's own end: the thread may be counting when the last user lets go of it.
-        lib.wasm_engine_delete(self._engine_pointer)
 
     def wake(self) -> None:
         """Make the clock count, starting its thread if there is none in this process."""
@@ -101,7 +98,7 @@ class Clock:
 
     def tick(self) -> None:
         """Count one epoch now, so that a change to a store is noticed at once."""
-        lib.wasmtime_engine_increment_epoch(self._engine_pointer)
+        lib.wasmtime_engine_increment_epoch(self._engine.pointer)
 
     def _park(self) -> None:
         """Stop counting unless code has begun to run meanwhile."""

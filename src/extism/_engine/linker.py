@@ -11,7 +11,7 @@ from ctypes import addressof, byref, c_void_p
 from typing import TYPE_CHECKING
 
 from extism._engine import bindings
-from extism._engine.bindings import EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_MEMORY, Extern, lib
+from extism._engine.bindings import EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_MEMORY, Extern, Handle, lib
 from extism._engine.faults import Fault, ProgramExit, error_text
 from extism._engine.memory import Memory
 from extism._engine.store import Function, GlobalCell, Store
@@ -33,19 +33,19 @@ class Linker:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._trampolines: list[Trampoline] = []
-        self._pointer: int = lib.wasmtime_linker_new(engine.pointer)
+        self._own(lib.wasmtime_linker_new(engine.pointer))
         lib.wasmtime_linker_allow_shadowing(self._pointer, True)  # noqa: FBT003 - a C function
 
-    def __del__(self) -> None:
-        if getattr(self, "_pointer", None):
-            lib.wasmtime_linker_delete(self._pointer)
+    def _own(self, pointer: int) -> None:
+        self._pointer = pointer
+        self._handle = Handle(pointer, lib.wasmtime_linker_delete)
 
     def clone(self) -> Linker:
         """Return a linker with the same definitions, to which instances of one store can be added."""
         copy = Linker.__new__(Linker)
         copy.engine = self.engine
         copy._trampolines = self._trampolines  # noqa: SLF001 - the same class
-        copy._pointer = lib.wasmtime_linker_clone(self._pointer)  # noqa: SLF001 - the same class
+        copy._own(lib.wasmtime_linker_clone(self._pointer))  # noqa: SLF001 - the same class
         return copy
 
     def define_function(
@@ -157,11 +157,8 @@ class InstancePre:
 
     def __init__(self, pointer: int, keep: object) -> None:
         self._pointer = pointer
+        self._handle = Handle(pointer, lib.wasmtime_instance_pre_delete)
         self._keep = keep
-
-    def __del__(self) -> None:
-        if getattr(self, "_pointer", None):
-            lib.wasmtime_instance_pre_delete(self._pointer)
 
     def instantiate(self, store: Store, data: object = None) -> Instance | Fault:
         """Return a new instance in `store`, or how its start function ended badly."""

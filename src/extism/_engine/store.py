@@ -16,7 +16,7 @@ from ctypes import addressof, byref, c_char, c_uint64, c_void_p
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from extism._engine.bindings import ExceptionRef, Func, Global, Value, lib
+from extism._engine.bindings import ExceptionRef, Func, Global, Handle, Value, lib
 from extism._engine.faults import Fault, FaultKind, error_text, from_error, from_trap
 from extism._engine.interrupts import arm, enlist, strike_off
 from extism._engine.trampoline import SLOT, layout, running
@@ -64,6 +64,7 @@ class Store:
         self._is_watching = False
         self._keep: list[Any] = []
         self.pointer: int = lib.wasmtime_store_new(engine.pointer, None, None)
+        self._handle = Handle(self.pointer, lib.wasmtime_store_delete)
         self.context: int = lib.wasmtime_store_context(self.pointer)
         self._trap: Any = c_void_p()
         self._trap_address = addressof(self._trap)
@@ -73,10 +74,6 @@ class Store:
             arm(self)
         if engine.settings.has_fuel:
             self.set_fuel(_PLENTY)
-
-    def __del__(self) -> None:
-        if getattr(self, "pointer", None):
-            lib.wasmtime_store_delete(self.pointer)
 
     def keep(self, thing: object) -> None:
         """Hold `thing` as long as this store lives: its code may call into it."""

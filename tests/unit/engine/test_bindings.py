@@ -5,13 +5,15 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
-from importlib import metadata
+from importlib import import_module, metadata
+from pkgutil import iter_modules
 
 import pytest
 import wasmtime
 from wasmtime import _bindings as wheel
 from wasmtime import _ffi as constants
 
+from extism import _engine
 from extism._engine import bindings
 from extism._engine.faults import TRAP_KINDS
 
@@ -162,3 +164,28 @@ def test_a_missing_wheel_says_what_to_install(monkeypatch):
     with pytest.raises(ImportError, match="pip install 'wasmtime>=50,<51'"):
         bindings.library_path()
     assert bindings.engine_version() == "unknown"
+
+
+def test_what_has_an_end_cannot_be_referred_to_weakly():
+    """Else another thread could get hold of what is being freed: C runs without Python's lock."""
+    modules = [
+        import_module(f"extism._engine.{info.name}") for info in iter_modules(_engine.__path__)
+    ]
+    classes = {
+        each for module in modules for each in vars(module).values() if isinstance(each, type)
+    }
+    ended = {
+        each.__name__: hasattr(each, "__weakref__") for each in classes if hasattr(each, "__del__")
+    }
+
+    assert ended == {"Handle": False}
+
+
+def test_a_handle_is_freed_once_with_its_last_reference():
+    """Its pointer goes to the function that frees it."""
+    freed = []
+    handle = bindings.Handle(7, freed.append)
+    before = list(freed)
+    del handle
+
+    assert (before, freed) == ([], [7])
