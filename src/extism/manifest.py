@@ -40,7 +40,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class WasmFile:
-    """A module in a file; a relative `path` starts at the working directory of the process."""
+    """
+    A module in a file.
+
+    Attributes:
+        path: Binary or text format; a relative path starts at the working directory of the process.
+        name: What other modules import it as.
+        hash: SHA-256 of the bytes, 64 hexadecimal digits; what has another one is refused.
+    """
 
     path: str
     name: str | None = None
@@ -52,7 +59,14 @@ class WasmFile:
 
 @dataclass(frozen=True, slots=True)
 class WasmData:
-    """A module in memory: binary, or UTF-8 text format. Where a str is given it is standard base64."""
+    """
+    A module in memory.
+
+    Attributes:
+        data: Binary or text format: bytes, or a text that is their standard base64.
+        name: What other modules import it as.
+        hash: SHA-256 of the bytes, 64 hexadecimal digits; what has another one is refused.
+    """
 
     data: bytes
     name: str | None = None
@@ -67,7 +81,16 @@ class WasmData:
 
 @dataclass(frozen=True, slots=True)
 class WasmUrl:
-    """A module behind an http or https URL; `allowed_hosts` does not apply to it."""
+    """
+    A module behind a URL; `allowed_hosts` does not apply to it.
+
+    Attributes:
+        url: With scheme http or https; its answer must have the status 200.
+        headers: Sent with the request.
+        method: Of the request, in any case.
+        name: What other modules import it as.
+        hash: SHA-256 of the bytes, 64 hexadecimal digits; what has another one is refused.
+    """
 
     url: str
     headers: Mapping[str, str | Secret] = field(default_factory=dict)
@@ -85,12 +108,12 @@ WasmSource: TypeAlias = WasmFile | WasmData | WasmUrl
 @dataclass(frozen=True, slots=True)
 class MemoryOptions:
     """
-    How much a plug-in may hold. `None` is the default of the house.
+    How much a plug-in may hold; None is the default.
 
     Attributes:
         max_pages: Growth of all memories together, in pages of 64 KiB.
         max_http_response_bytes: Bytes of one decoded response body; 0 lets only empty bodies in.
-        max_var_bytes: Bytes of all variables, see `_capabilities/variables.py`; 0 switches them off.
+        max_var_bytes: Bytes of all variables, 48 + key + value for each; 0 switches them off.
     """
 
     max_pages: int | None = None

@@ -6,6 +6,7 @@ where the format has no comments. A `console` block holds `$ command` lines, eac
 command prints. Blocks run in order, in one folder. Every file is written before anything runs, so that a text
 may show the application before the plug-in; one that is shown again, changed, is replaced at its place.
 
+What stands between `<!-- generated: ... -->` and `<!-- end of generated -->` is held by another test.
 Not compared: how many seconds something took, and what `extism-py` says about a build that went well. Not run:
 `sh` blocks, which hold `make` commands that set up the machine; their targets exist.
 """
@@ -46,6 +47,7 @@ _BLOCK = re.compile(
 _COMMENTS = {"python": "#", "toml": "#", "wat": ";;", "json": None, "text": None}
 """Languages of files, and how a line of comment begins; None has no comments, or may be no file."""
 
+_GENERATED = re.compile(r"<!-- generated: .*?<!-- end of generated -->", re.DOTALL)
 _SECONDS = re.compile(r"\b\d+\.\d+ ?s\b")
 
 
@@ -74,8 +76,8 @@ class Command:
 
 
 def blocks(document: Path) -> list[Block]:
-    """Every block of a document, in order."""
-    found = _BLOCK.finditer(document.read_text(encoding="utf-8"))
+    """Every block of a document that was written by hand, in order."""
+    found = _BLOCK.finditer(_GENERATED.sub("", document.read_text(encoding="utf-8")))
     return [_block(each["language"], each["text"], each["name"]) for each in found]
 
 
