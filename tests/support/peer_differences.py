@@ -44,6 +44,10 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
     (
         "code -1 for a guest that sets an error text and then traps or exits",
         {
+            "a program in C fails": (
+                "guest (1) 'the program says so'",
+                "output b'args 0, environment 0, stdin empty, run 1'",
+            ),
             "error and trap": ("guest (134) 'last words'",),
             "exit: error_and_exit": ("guest (0) 'text'", "output"),
             "exit: error_and_exit_3": ("guest (3) 'text'", "output"),
@@ -130,7 +134,46 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
     ),
     (
         "a time-out has return code 134",
-        {"globals last after a time-out": ("output", "timeout (-1)", "output")},
+        {
+            "a loop runs out of time": (
+                "output b''",
+                "timeout (-1) 'timeout'",
+                "output b''",
+                "timeout (-1) 'timeout'",
+            ),
+            "a loop of calls runs out of time": (
+                "timeout (-1) 'timeout'",
+                "output b''",
+            ),
+            "a time limit of 0, loop": ("timeout (-1) 'timeout'",),
+            "a host function outlasts the time limit": (
+                "timeout (-1) 'timeout'",
+                "timeout (-1) 'timeout'",
+            ),
+            "a call is cancelled": (
+                "timeout (-1) 'timeout'",
+                "output b''",
+                "timeout (-1) 'timeout'",
+            ),
+            "a time-out leaves others alone": (
+                "timeout (-1) 'timeout'",
+                "output b''",
+                "output b''",
+            ),
+            "a loop in c runs out of time": (
+                "timeout (-1) 'timeout'",
+                "output b'fine'",
+            ),
+            "a loop in zig runs out of time": (
+                "timeout (-1) 'timeout'",
+                "output b'fine'",
+            ),
+            "a loop in assemblyscript runs out of time": (
+                "timeout (-1) 'timeout'",
+                "output b'fine'",
+            ),
+            "globals last after a time-out": ("output", "timeout (-1)", "output"),
+        },
     ),
     (
         "a closed plugin raises `TypeError`",
@@ -420,6 +463,91 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
         {
             "a query and a fragment": ("output b'fine'",),
             "a path with spaces": ("output b'no such path in this test'",),
+        },
+    ),
+    (
+        "`timeout_ms: 0` lets short calls through",
+        {
+            "a time limit of 0, short call": ("timeout (-1) 'timeout'",),
+        },
+    ),
+    (
+        "start functions and initialisers have no time limit",
+        {
+            "an initialiser that never ends": (
+                "create (None) 'Unable to create Extism plugin: timeout'",
+            ),
+        },
+    ),
+    (
+        "a refused `memory.grow` traps",
+        {
+            "growing past the limit": (
+                "oom (134) 'oom'",
+                "output b'\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "growing to the module's own maximum under a limit": (
+                "output b'\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+                "output b'\\x03\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "growing past the module's own maximum under a limit": (
+                "output b'\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff'",
+                "output b'\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "megabytes of input under 16 pages": (
+                "oom (134) 'oom'",
+                "output b'small'",
+            ),
+            "128 KiB of input to count_vowels in assemblyscript under 8 pages": (
+                'output b\'{"count": 131072, "total": 131072}\'',
+                'output b\'{"count": 2, "total": 131074}\'',
+            ),
+            "blocks past the limit": (
+                "output b'\\xa0\\x86\\x01\\x00\\x00\\x00\\x00\\x00'",
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+                "output b'\\n\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "the limit holds over calls": (
+                "output b'\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+                "output b'\\x04\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+                "output b'\\x07\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+                "oom (134) 'oom'",
+                "output b'\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+                "output b'\\x04\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "too large a block in c": (
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+                "output b'd\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "too large a block in zig": (
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+                "output b'd\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+            "too large a block in assemblyscript": (
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+                "output b'd\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+            ),
+        },
+    ),
+    (
+        "a module that begins with more memory than its limit fails when it is called",
+        {
+            "more memory than the limit at the start": (
+                "create (None) 'Unable to create Extism plugin: oom'",
+            ),
+            "a limit of 0 pages": ("create (None) 'Unable to create Extism plugin: oom'",),
+            "128 KiB of input to count_vowels in c under 8 pages": (
+                "create (None) 'Unable to create Extism plugin: oom'",
+            ),
+            "128 KiB of input to count_vowels in zig under 8 pages": (
+                "create (None) 'Unable to create Extism plugin: oom'",
+            ),
+        },
+    ),
+    (
+        "an allocation of almost 2^64 bytes gives a small block",
+        {
+            "a block of 2^64 - 1": ("output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",),
         },
     ),
     (

@@ -93,7 +93,12 @@ class Ours:
         text, code = str(error), getattr(error, "exit_code", -1)
         for name, kind in self.KINDS:
             if isinstance(error, getattr(extism.errors, name)):
-                return kind, code, cause(text) if kind == "trap" else text
+                is_refused = kind == "trap" and code == -1
+                return (
+                    "refused" if is_refused else kind,
+                    code,
+                    cause(text) if kind == "trap" else text,
+                )
         if isinstance(error, extism.errors.GuestError):
             return ("code" if text == f"Error code: {code}" else "guest"), code, text
         return ("uncallable" if "A callable export has" in text else "refused"), code, text
