@@ -375,6 +375,43 @@ def test_ctrl_c_ends_a_loop_every_time(tmp_path):
     assert run_python(CTRL_C, tmp_path) == ["interrupted"] * 3 + ["True"]
 
 
+CTRL_C_ANYWHERE = """
+import os, random, signal, threading
+import extism
+from extism._engine import interrupts
+from extism._engine.trampoline import running
+
+@extism.host_fn(signature=([], []))
+def touch(plugin, inputs, outputs):
+    pass
+
+WAT = b'''(module (import "extism:host/user" "touch" (func $t))
+    (func (export "loop") (loop $l (call $t) (br $l))) (func (export "quick") (call $t)))'''
+plugin = extism.Plugin(WAT, functions=[touch])
+chance = random.Random(3)
+for name in ("loop", "quick"):
+    caught = 0
+    for _ in range(30):
+        timer = threading.Timer(
+            chance.uniform(0.0005, 0.01), os.kill, (os.getpid(), signal.SIGINT)
+        )
+        try:
+            timer.start()
+            while True:
+                plugin.call(name, "")
+        except KeyboardInterrupt:
+            caught += 1
+    print(name, caught)
+plugin.call("quick", "")
+print(interrupts._running, running.depth, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+
+
+def test_ctrl_c_is_never_lost_wherever_it_comes(tmp_path):
+    """At the edge of a host function, between two calls, inside the guest: always one KeyboardInterrupt."""
+    assert run_python(CTRL_C_ANYWHERE, tmp_path) == ["loop 30", "quick 30", "{} 0 True"]
+
+
 CTRL_C_IN_HOST = """
 import os, signal, time
 import extism

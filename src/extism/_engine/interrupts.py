@@ -179,9 +179,11 @@ def enlist(store: Interruptible, clock: Clock) -> bool:
 
 def strike_off(store: Interruptible, *, is_watching: bool) -> None:
     """Undo `enlist`."""
-    _running.pop(id(store), None)
-    if is_watching and _signal.getsignal(signal.SIGINT) is _on_sigint:
-        _signal.signal(signal.SIGINT, _DEFAULT_HANDLER)
+    try:
+        if is_watching and _signal.getsignal(signal.SIGINT) is _on_sigint:
+            _signal.signal(signal.SIGINT, _DEFAULT_HANDLER)
+    finally:
+        _running.pop(id(store), None)
 
 
 def arm(store: Interruptible) -> None:
@@ -216,12 +218,17 @@ def _stop_reason(store: Interruptible) -> str | None:
 
 _on_epoch = EpochCallback(_decide)
 
-_edges: set[CodeType] = {_decide.__code__, _stop_reason.__code__}
-"""Code that C calls: an exception that a signal raises there would be printed and lost."""
+_edges: set[CodeType] = {
+    _decide.__code__,
+    _stop_reason.__code__,
+    enlist.__code__,
+    strike_off.__code__,
+}
+"""Code that C calls, where what a signal raises is printed and lost; and code that must not be torn."""
 
 
 def edge(code: CodeType) -> None:
-    """Declare that an exception raised in `code` by a signal would be lost in C."""
+    """Declare that no signal may raise in `code`: it is noted on the stores that run, who raise it later."""
     _edges.add(code)
 
 
@@ -229,8 +236,8 @@ _DEFAULT_HANDLER: Final = signal.default_int_handler
 
 
 def _on_sigint(number: int, frame: FrameType | None) -> None:
-    if frame is None or frame.f_code not in _edges:
+    stores = [store for store in list(_running.values()) if store.thread == _main_thread]
+    if frame is None or frame.f_code not in _edges or not stores:
         _DEFAULT_HANDLER(number, frame)
-    for store in list(_running.values()):
-        if store.thread == _main_thread:
-            store.has_ctrl_c = True
+    for store in stores:
+        store.has_ctrl_c = True

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from extism._engine.bindings import ExceptionRef, Func, Global, Handle, Value, lib
 from extism._engine.faults import Fault, FaultKind, error_text, from_error, from_trap
-from extism._engine.interrupts import arm, enlist, strike_off
+from extism._engine.interrupts import arm, edge, enlist, strike_off
 from extism._engine.trampoline import SLOT, layout, running
 from extism.errors import CallError
 
@@ -96,24 +96,32 @@ class Store:
             raise CallError(
                 f"{_MAX_DEPTH} calls are running inside each other's host functions; no more may begin"
             )
-        running.depth += 1
         self.span += 1
         self.deadline = deadline
         self.has_ctrl_c = False
         self.stop_reason = None
         self.thread = threading.get_ident()
         self.is_running = True
+        running.depth += 1
         if self.engine.settings.is_interruptible:
             self._is_watching = enlist(self, self.engine.clock)
 
     def close(self) -> None:
-        """End the span, if one is open; a `cancel` that comes later does nothing."""
+        """
+        End the span, if one is open; a `cancel` that comes later does nothing.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed where it could not be raised.
+        """
         if not self.is_running:
             return
         self.is_running = False
         self.deadline = None
         running.depth -= 1
         strike_off(self, is_watching=self._is_watching)
+        if self.has_ctrl_c:
+            self.has_ctrl_c = False
+            raise KeyboardInterrupt
 
     @property
     def is_cancelled(self) -> bool:
@@ -220,6 +228,10 @@ class Store:
         error = lib.wasmtime_context_set_wasi(self.context, pointer)
         if error:
             raise OSError(error_text(error))
+
+
+edge(Store.open.__code__)
+edge(Store.close.__code__)
 
 
 class Function:
