@@ -261,8 +261,7 @@ class Pool:
                 f"this thread holds all {self.maximum} plugins of the pool and waits for one more: "
                 "give one back first, or raise `maximum`"
             )
-        turn.is_late = not turn.signal.acquire(timeout=seconds)
-        if turn.is_late:
+        if not turn.signal.acquire(timeout=seconds) and self._leave(turn):
             raise PoolTimeout(f"no plugin became free within {timeout} s: {self!r}")
         turn.check()
 
@@ -274,10 +273,19 @@ class Pool:
         self._settle()
         return found
 
-    def _give_up(self, turn: _Turn) -> None:
-        """Leave the queue, or give back what came too late or could not be made."""
+    def _leave(self, turn: _Turn) -> bool:
+        """Leave the queue after waiting in vain; False if the turn has come in the very last moment."""
         with self._lock:
-            self._timed_out += turn.is_late
+            is_waiting = turn in self._waiting
+            if is_waiting:
+                self._waiting.remove(turn)
+                self._timed_out += 1
+        self._settle()
+        return is_waiting
+
+    def _give_up(self, turn: _Turn) -> None:
+        """Forget a turn that ended in an error: its wait, or its place."""
+        with self._lock:
             if turn in self._waiting:
                 self._waiting.remove(turn)
             elif turn in self._busy:
@@ -373,17 +381,16 @@ class _Turn:
         copy: What they got; None while they wait, and while they make one.
         calls_before: How many calls it had run when they got it.
         is_refused: Whether the pool was closed before they got one.
-        is_late: Whether they waited in vain.
         signal: Locked until they need not wait any longer.
         thread: Who they are.
     """
 
-    __slots__ = ("calls_before", "copy", "is_late", "is_refused", "signal", "thread")
+    __slots__ = ("calls_before", "copy", "is_refused", "signal", "thread")
 
     def __init__(self) -> None:
         self.copy: PooledPlugin | None = None
         self.calls_before = 0
-        self.is_refused = self.is_late = False
+        self.is_refused = False
         self.signal = threading.Lock()
         self.signal.acquire()
         self.thread = threading.get_ident()
