@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import random
 import struct
-import sys
 import threading
 import weakref
 
@@ -27,32 +27,8 @@ GUEST = wat(
 THREADS, ROUNDS, MAXIMUM = 8, 150, 3
 
 
-@pytest.fixture(autouse=True)
-def rapid_switching():
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
-
-
-def together(number, work):
-    """Run `work(index)` in that many threads at once, and raise what any of them raised."""
-    failures = []
-
-    def guarded(index):
-        try:
-            work(index)
-        except BaseException as exc:  # noqa: BLE001 - told to the test
-            failures.append(exc)
-
-    started = [threading.Thread(target=guarded, args=(index,)) for index in range(number)]
-    for thread in started:
-        thread.start()
-    for thread in started:
-        thread.join(90)
-    assert not any(thread.is_alive() for thread in started)
-    if failures:
-        raise failures[0]
+def as_threads(number, work):
+    return [functools.partial(work, index) for index in range(number)]
 
 
 def made(visits, **options):
@@ -81,7 +57,7 @@ class Visits:
             self.now -= 1
 
 
-def test_every_thread_gets_its_own_answers():
+def test_every_thread_gets_its_own_answers(together):
     """Calls, traps and short waits in any mixture: no answer is lost or mixed up, nobody waits for ever."""
     visits = Visits()
     pool = made(visits, max_calls=17)
@@ -103,7 +79,7 @@ def test_every_thread_gets_its_own_answers():
         done.append(index)
 
     with pool:
-        together(THREADS, work)
+        together(*as_threads(THREADS, work))
         statistics = pool.statistics
 
     assert sorted(done) == list(range(THREADS))
@@ -113,7 +89,7 @@ def test_every_thread_gets_its_own_answers():
     assert statistics.lent + statistics.timed_out == THREADS * ROUNDS
 
 
-def test_closing_under_load_leaves_nobody_behind():
+def test_closing_under_load_leaves_nobody_behind(together):
     """Whoever is inside finishes, whoever waits or comes later is told; every copy is closed."""
     for round_ in range(10):
         pool = made(Visits())
@@ -131,13 +107,13 @@ def test_closing_under_load_leaves_nobody_behind():
                 return
             raise AssertionError("the pool was never closed")  # 100,000 calls take a minute
 
-        together(THREADS, work)
+        together(*as_threads(THREADS, work))
 
         assert repr(pool) == f"<Pool, closed: 0 busy, 0 idle, {MAXIMUM} most | 0 waiting>"
         assert [plugin.plugin for plugin in copies] == [-1] * len(copies)
 
 
-def test_generators_collected_anywhere_give_back():
+def test_generators_collected_anywhere_give_back(together):
     """Loans that only the collector ends, in cycles, while all threads use the lock: none is lost, none blocks."""
     pool = made(Visits(), timeout=20)
     before = gc.get_threshold()
@@ -162,7 +138,7 @@ def test_generators_collected_anywhere_give_back():
     gc.set_threshold(10, 2, 2)
     try:
         with pool:
-            together(4, work)
+            together(*as_threads(4, work))
             gc.collect()
             statistics = pool.statistics
     finally:

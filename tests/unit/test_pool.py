@@ -16,6 +16,14 @@ from extism.pooled import PluginOptions, PooledPlugin, _leaves_doubt
 GUEST = '(module (func (export "noop")) (func (export "trap") unreachable))'
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_native_cache(tmp_path_factory):
+    """Small guests do not fill the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXTISM_NATIVE_CACHE_DIR", str(tmp_path_factory.mktemp("native")))
+        yield
+
+
 def arrive(pool):
     """Somebody draws a turn; what `_assign` says is done by the test."""
     turn = _Turn()
