@@ -68,7 +68,9 @@ def story(work: Path, address: str) -> None:
 
     chapter("1. A Python file becomes a plug-in")
     run(work, ["extism-py", "webhook.py", "webhook.wasm"])
-    print(f"   webhook.wasm: {(work / 'webhook.wasm').stat().st_size / 1e6:.1f} MB, all of CPython inside")
+    print(
+        f"   webhook.wasm: {(work / 'webhook.wasm').stat().st_size / 1e6:.1f} MB, all of CPython inside"
+    )
 
     chapter("2. Call it from the command line (the first time, it is compiled to native code)")
     answer = run(work, [*call, "--allow-host", "127.0.0.1", "--wasi", "--input", given])
@@ -82,8 +84,13 @@ def story(work: Path, address: str) -> None:
     check(len(Receiver.received) == 2, "the server was asked once more")
 
     chapter("4. A host that is not allowed is refused")
-    refused = run(work, [*call, "--allow-host", "example.com", "--wasi", "--input", given], fails=True)
-    check("127.0.0.1" in refused and "allowed_hosts" in refused, "the error names the host and the cure")
+    refused = run(
+        work, [*call, "--allow-host", "example.com", "--wasi", "--input", given], fails=True
+    )
+    check(
+        "127.0.0.1" in refused and "allowed_hosts" in refused,
+        "the error names the host and the cure",
+    )
     check(len(Receiver.received) == 2, "the server was not asked")
 
 
@@ -93,10 +100,20 @@ def chapter(title: str) -> None:
 
 def run(work: Path, command: list[str], *, fails: bool = False) -> str:
     """Show and run a command; return what it printed, on stderr if it is to fail."""
-    print("   $ " + " ".join(word if word.isprintable() and " " not in word else repr(word) for word in command))
+    print(
+        "   $ "
+        + " ".join(
+            word if word.isprintable() and " " not in word else repr(word) for word in command
+        )
+    )
     environment = {**os.environ, "PYTHONWARNINGS": "error"}
     done = subprocess.run(
-        [str(BIN / command[0]), *command[1:]], cwd=work, env=environment, capture_output=True, text=True, check=False
+        [str(BIN / command[0]), *command[1:]],
+        cwd=work,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     shown = done.stderr if fails else done.stdout
     print("".join(f"   {line}\n" for line in shown.strip().splitlines()), end="")
