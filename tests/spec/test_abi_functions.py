@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 
 import pytest
-from wat_guests import calls, wat
 from http_server import serve
+from wat_guests import calls, wat
 
 from extism.abi import FUNCTIONS
 

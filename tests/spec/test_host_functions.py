@@ -775,7 +775,7 @@ def test_a_wild_handle_is_refused(handle):
         (str, 7),
         (bytes, "text"),
         (int, "7"),
-        (int, 2**63),
+        (int, 2**64),
         (int, None),
         (bool, 1),
         (float, "1"),

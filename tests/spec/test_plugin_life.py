@@ -292,7 +292,9 @@ def test_a_trap_while_a_plugin_is_made_is_an_error_and_the_next_one_works(plugin
     with pytest.raises(extism.errors.Trap) as caught:
         plugin("(module (func $f unreachable) (start $f))")
 
-    assert str(caught.value).startswith("Unable to create Extism plugin: wasm trap: wasm `unreachable`")
+    assert str(caught.value).startswith(
+        "Unable to create Extism plugin: wasm trap: wasm `unreachable`"
+    )
     assert caught.value.kind == "unreachable"
     assert plugin(ECHO).call("echo", "x") == b"x"
 
