@@ -191,7 +191,8 @@ def _number(kind: ValueType, wanted: type, read: Callable[[Any], Any]) -> Wire:
 
 
 def _int_bytes(value: int) -> bytes:
-    return value.to_bytes(8, "little", signed=True)
+    """Return the eight bytes of a number, signed or unsigned: the guest knows which it reads."""
+    return value.to_bytes(8, "little", signed=value < 0)
 
 
 _RAW_INT: Final = _number("i64", int, int)

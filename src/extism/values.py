@@ -16,8 +16,8 @@ class ValType(Enum):
     """A WebAssembly type; `PTR` is an i64 that is a handle, and the same member as `I64`."""
 
     I32 = 0
-    I64 = 1
-    PTR = 1  # noqa: PIE796 - upstream's second name for it
+    PTR = 1
+    I64 = 1  # noqa: PIE796 - as upstream, whose repr of both is `PTR`
     F32 = 2
     F64 = 3
     V128 = 4
