@@ -8,10 +8,11 @@ of `Val`. Both become an `abi.HostImport`, which is all that the runtime knows o
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Self, TypeVar, overload
 
 from extism import abi
 from extism.abi import HostImport
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
     from extism._runtime.call import Call
 
-__all__ = ["HOST_FN_REGISTRY", "Function", "host_fn"]
+__all__ = ["HOST_FN_REGISTRY", "Function", "HostFunction", "host_fn"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _NUMBER_TYPES: Final = ("i32", "i64", "f32", "f64")
 _EITHER: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -91,7 +95,7 @@ class Function:
     @classmethod
     def inferred(
         cls, namespace: str | None, name: str, f: Callable[..., Any], user_data: tuple[Any, ...]
-    ) -> Function:
+    ) -> Self:
         """
         Return a function whose types are read off the annotations of `f`.
 
@@ -112,25 +116,34 @@ class Function:
         return self
 
 
+class HostFunction(Function, Generic[P, R]):
+    """What `host_fn` makes: a `Function` that type checkers let you call as the Python function that it is."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+            """Call the Python function itself, by its own types."""
+
+
 HOST_FN_REGISTRY: Final[list[Function]] = []
 """Every function ever decorated in this process: what a plugin gets that was handed no `functions`."""
 
 
 @overload
-def host_fn(name: Callable[..., Any]) -> Function: ...
+def host_fn(name: Callable[P, R]) -> HostFunction[P, R]: ...
 @overload
 def host_fn(
     name: str | None = None,
     namespace: str | None = None,
     signature: tuple[list[ValType], list[ValType]] | None = None,
     user_data: bytes | list[Any] | None = None,
-) -> Callable[[Callable[..., Any]], Function]: ...
+) -> Callable[[Callable[P, R]], HostFunction[P, R]]: ...
 def host_fn(
     name: str | Callable[..., Any] | None = None,
     namespace: str | None = None,
     signature: tuple[list[ValType], list[ValType]] | None = None,
     user_data: bytes | list[Any] | None = None,
-) -> Function | Callable[[Callable[..., Any]], Function]:
+) -> Any:
     """
     Return a decorator that makes a Python function callable by plugins.
 
@@ -146,12 +159,14 @@ def host_fn(
     data = tuple(user_data) if isinstance(user_data, list) else (user_data,)
     extra = () if user_data is None else data
 
-    def decorate(f: Callable[..., Any]) -> Function:
+    def decorate(f: Callable[P, R]) -> HostFunction[P, R]:
         label = name if isinstance(name, str) else f.__name__
+        function: HostFunction[P, R]
         if signature is None:
-            function = Function.inferred(namespace, label, f, extra)
+            function = HostFunction.inferred(namespace, label, f, extra)
         else:
-            function = Function(namespace, label, *signature, f, *extra)
+            function = HostFunction(namespace, label, *signature, f, *extra)
+        functools.update_wrapper(function, f, updated=())
         HOST_FN_REGISTRY.append(function)
         return function
 
