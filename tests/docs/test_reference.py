@@ -44,7 +44,7 @@ def test_a_generated_part_is_what_the_code_says(page):
         page.write_text(wanted, encoding="utf-8")
         text = wanted
 
-    assert text == wanted
+    assert text == wanted, "BLESS=1 pytest tests/docs/test_reference.py rewrites the page"
 
 
 def test_every_generator_has_its_place():
