@@ -64,7 +64,8 @@ def _quoted(names: str) -> str:
 
 def _items(body: str) -> Iterator[tuple[str, str]]:
     """Name and text of each item; the lines of one are joined."""
-    name, said = "", []
+    name = ""
+    said: list[str] = []
     for line in textwrap.dedent(body).strip().splitlines():
         found = None if line.startswith(" ") else _ITEM.match(line)
         if found:

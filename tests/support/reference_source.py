@@ -37,7 +37,7 @@ def tree(module: str) -> ast.Module:
 @cache
 def origins(package: str) -> dict[str, str]:
     """The module that defines each public name of a package, as its `__init__` imports them."""
-    found = {}
+    found: dict[str, str] = {}
     for node in tree(package).body:
         if isinstance(node, ast.ImportFrom):
             start = package if node.level else ""
@@ -113,8 +113,9 @@ def signature(name: str, nodes: list[Definition]) -> str:
         return _constructor(name, node)
     if is_property(node):
         return f"{name}: {_returns(node)}"
-    shown = nodes[:-1] or nodes
-    return "\n\n".join(_called(name, _arguments(each.args), _returns(each)) for each in shown)  # type: ignore[union-attr]
+    functions = [each for each in nodes if isinstance(each, ast.FunctionDef)]
+    shown = functions[:-1] or functions
+    return "\n\n".join(_called(name, _arguments(each.args), _returns(each)) for each in shown)
 
 
 def _value(node: ast.AnnAssign) -> str:
@@ -123,7 +124,7 @@ def _value(node: ast.AnnAssign) -> str:
     shown = "" if kind in {"Final", "TypeAlias"} else f": {kind.removeprefix('Final')}"
     value = node.value
     if kind == "TypeAlias" and isinstance(value, ast.Constant):
-        return f" = {value.value}"
+        return f" = {value.value!s}"
     return f"{shown} = {ast.unparse(value)}" if value is not None else shown
 
 
