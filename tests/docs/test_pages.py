@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -26,6 +27,7 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the commands are written for a POSIX shell")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", list(runnable()))
 def test_a_page_runs_as_it_is_printed(page, request, tmp_path, cache):
