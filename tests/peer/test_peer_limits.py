@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from peer_guests import guest, in_every_language, module
 
 from peer import Case
-from peer_guests import guest, in_every_language, module
 
 pytestmark = pytest.mark.peer
 

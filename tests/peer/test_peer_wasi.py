@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from peer_guests import guest, module
 
 from peer import Case
-from peer_guests import guest, module
 
 pytestmark = pytest.mark.peer
 
@@ -185,7 +185,7 @@ CASES = [
     case("read only: reading", reading("/data/file.txt", mounts=READ_ONLY), "read_file"),
     *[
         case(
-            f"read only: {step}",
+            f"read only: {step} {path}",
             reading(f"/data/{path}", mounts=READ_ONLY),
             (step, "x"),
             "read_file",

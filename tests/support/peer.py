@@ -221,7 +221,7 @@ _NOT_MADE = ("compile", "create", "TypeError", "crash")
 def complaints(case: Case, ours: Played, theirs: Played) -> list[str]:
     """Return what is not as it should be: nothing, if they agree, or differ in the way that is listed."""
     faults = list(_faults(ours, theirs))
-    is_refused = all(side.answers[0].kind in _NOT_MADE for side in (ours, theirs))
+    is_refused = all(side.answers and side.answers[0].kind in _NOT_MADE for side in (ours, theirs))
     if is_refused != case.refused:
         faults.append(f"made by neither: {is_refused}; ours {ours.answers[0]}")
     listed = DIFFERENT.get(case.name)

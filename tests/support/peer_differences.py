@@ -44,6 +44,34 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
     (
         "code -1 for a guest that sets an error text and then traps or exits",
         {
+            "fail_then_crash in c, failing": (
+                "guest (134) 'last words'",
+                "output b'fine'",
+            ),
+            "fail_then_crash in zig, failing": (
+                "guest (134) 'last words'",
+                "output b'fine'",
+            ),
+            "past_the_end in zig, failing": (
+                "guest (134) 'index out of bounds: index 1, len 1'",
+                "output b'fine'",
+            ),
+            "overflow in zig, failing": (
+                "guest (134) 'integer overflow'",
+                "output b'fine'",
+            ),
+            "fail_then_crash in assemblyscript, failing": (
+                "guest (134) 'last words'",
+                "output b'fine'",
+            ),
+            "past_the_end in assemblyscript, failing": (
+                "guest (134) 'Index out of range (~lib/typedarray.ts:167:45)'",
+                "output b'fine'",
+            ),
+            "throws in assemblyscript, failing": (
+                "guest (134) 'thrown (failures.ts:39:3)'",
+                "output b'fine'",
+            ),
             "a program in C fails": (
                 "guest (1) 'the program says so'",
                 "output b'args 0, environment 0, stdin empty, run 1'",
@@ -58,7 +86,7 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
         {"error and refusal": ("refused (-1) 'invalid handle offset for config key: 99999'",)},
     ),
     (
-        "exit statuses above 125 are an error of their own",
+        "`proc_exit` with a status from 126 on is an invalid one",
         {
             "exit 126": ("exit (126) 'Exited with i32 exit status 126'",),
             "exit 255": ("exit (255) 'Exited with i32 exit status 255'",),
@@ -176,15 +204,12 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
         },
     ),
     (
-        "a closed plugin raises `TypeError`",
-        {"a closed plug-in": ("output", "closed (-1) 'the plugin is closed'")},
+        "a closed plugin raises `TypeError` about a C type",
+        {"a closed plug-in": ("output", "TypeError (None) 'the plugin is closed'")},
     ),
     (
-        "host functions and modules may take the place of the kernel's, WASI's and the host's functions",
+        "a linked module may take the place of WASI or of a host function",
         {
-            "a host function in place of the kernel's own": (
-                "create (None) 'Unable to create Extism plugin: a host function may not be called",
-            ),
             "a library in place of WASI": (
                 "create (None) 'Unable to create Extism plugin: a module of the manifest may not be called",
             ),
@@ -240,12 +265,11 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
         },
     ),
     (
-        "white space before `(module`, fields without it, and a byte order mark",
+        "text format must begin with `(module` or a comment",
         {
             "not from WAT after a line break": ("output",),
             "not from WAT after a space": ("output",),
             "not from fields of WAT without a module": ("output",),
-            "not from JSON with a byte order mark": ("output",),
         },
     ),
     (
@@ -289,7 +313,6 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
             "not from bytes that are no text": (
                 "compile (None) 'Unable to compile Extism plugin: input was not valid utf-8'",
             ),
-            "path of an empty file": ("compile (None) 'Unable to compile Extism plugin: ",),
         },
     ),
     (
@@ -367,7 +390,7 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
         },
     ),
     (
-        "a 307 or 308 redirect of a request with a body fails",
+        "307 and 308 with a body fail",
         {
             "redirect 307 of POST with a body": ("output b'fine'",),
             "redirect 307 of PUT with a body": ("output b'fine'",),
@@ -548,6 +571,121 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
         "an allocation of almost 2^64 bytes gives a small block",
         {
             "a block of 2^64 - 1": ("output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",),
+        },
+    ),
+    (
+        "a handle that is no block reads as empty",
+        {
+            "a handle that is no block": (
+                "refused (-1) 'the plugin passed a wrong value as text of extism:host/user::",
+                "output b'after'",
+            ),
+            "a freed handle": (
+                "refused (-1) 'the plugin passed a wrong value as text of extism:host/user::",
+            ),
+        },
+    ),
+    (
+        "an exception in a host function is printed and dropped, the guest goes on with 0",
+        {
+            "a text of no UTF-8": (
+                'refused (-1) "the plugin passed a wrong value as text of extism:host/user::',
+                "output b'after'",
+            ),
+            "a negative int as result": (
+                "output b'\\xfa\\xff\\xff\\xff\\xff\\xff\\xff\\xff'",
+                "output b'after'",
+            ),
+            "JSON that is none": (
+                "refused (-1) 'the plugin passed a wrong value as value of extism:host/user:",
+                "output b'after'",
+            ),
+            "JSON of nothing": (
+                "refused (-1) 'the plugin passed a wrong value as value of extism:host/user:",
+                "output b'after'",
+            ),
+            "an exception": (
+                "refused (-1) 'host function extism:host/user::fails raised ValueError: cann",
+                "output b'after'",
+            ),
+            "SystemExit": (
+                "SystemExit (None) '3'",
+                "output b'after'",
+            ),
+            "a result of a wrong type": (
+                "refused (-1) 'extism:host/user::wrong_result returned a wrong value: str wa",
+                "output b'after'",
+            ),
+        },
+    ),
+    (
+        "`bool` parameters arrive as 0 or 1",
+        {
+            "a bool of 0": ("output b''",),
+            "a bool of 1": ("output b''",),
+            "a bool of 2": ("output b''",),
+        },
+    ),
+    (
+        "`-> float`, `-> bool`, tuples and `-> None` do not work",
+        {
+            "a float as result": ("output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x04@'",),
+            "a bool as result": ("output b'\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",),
+            "a tuple as result": ("output b'text'",),
+            "explicit, f32": ("output b'\\x00\\x00\\xc0?\\x00\\x00\\x00\\x00'",),
+            "a double of the host in c": ("output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x1e@'",),
+            "a double of the host in zig": ("output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x1e@'",),
+            "a double of the host in assemblyscript": (
+                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x1e@'",
+            ),
+        },
+    ),
+    (
+        "`Pickle` parameters are unpickled",
+        {
+            "a pickle as parameter": (
+                "TypeError (None) 'Could not infer input type for argument value: a pickle f",
+            ),
+        },
+    ),
+    (
+        "log messages of any length and content",
+        {
+            "log of several lines": (
+                "logged (None) ' INFO extism::pdk: one\\\\ntwo\\\\n plugin\\n'",
+                "logged (None) 'ERROR extism::pdk: one\\\\ntwo\\\\n plugin\\n'",
+            ),
+            "log of a NUL": (
+                "logged (None) ' INFO extism::pdk: a\\\\x00b plugin\\n'",
+                "logged (None) 'ERROR extism::pdk: a\\\\x00b plugin\\n'",
+            ),
+            "log of no UTF-8": (
+                "logged (None) ' INFO extism::pdk: a\\\\xff plugin\\n'",
+                "logged (None) 'ERROR extism::pdk: a\\\\xff plugin\\n'",
+            ),
+            "a long log": (
+                "logged (None) 'ERROR extism::pdk: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            ),
+        },
+    ),
+    (
+        "a byte order mark is an error",
+        {
+            "not from JSON with a byte order mark": ("output",),
+        },
+    ),
+    (
+        "a file that is no WebAssembly is a parser error",
+        {
+            "path of an empty file": ("compile (None) 'Unable to compile Extism plugin: ",),
+        },
+    ),
+    (
+        "a function called like one of the kernel's takes its place",
+        {
+            "a host function in place of the kernel's own": (
+                "create (None) 'Unable to create Extism plugin: a host function may not be called",
+            ),
         },
     ),
     (

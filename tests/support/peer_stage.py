@@ -258,7 +258,7 @@ class Steps:
         return word(self.plugin.cancel_handle().cancel())
 
     def threads(self, name, data, count):
-        """Call from several threads at once. (Upstream's outputs can get mixed up: they do not count.)"""
+        """Call from several threads at once; upstream's outputs can get mixed up and do not count."""
         workers = [threading.Thread(target=self.call, args=(name, data)) for _ in range(count)]
         for each in workers:
             each.start()
