@@ -93,15 +93,15 @@ _GUEST_NAMES: Final = frozenset(
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name in _GUEST_NAMES:
-        raise AttributeError(
-            f"{name!r} belongs to the guest; compile with extism-py, or 'import extism.pdk' to test it here"
-        )
-    if name == "__version__":
-        return extism_version()
-    raise AttributeError(f"module 'extism' has no attribute {name!r}")
-
-
 if TYPE_CHECKING:
     __version__: str
+else:
+    # Hidden from type checkers, which would take every name for one of ours.
+    def __getattr__(name: str) -> Any:
+        if name in _GUEST_NAMES:
+            raise AttributeError(
+                f"{name!r} belongs to the guest; compile with extism-py, or 'import extism.pdk' to test it here"
+            )
+        if name == "__version__":
+            return extism_version()
+        raise AttributeError(f"module 'extism' has no attribute {name!r}")

@@ -164,10 +164,12 @@ def _type_of(wasm: ValueType) -> ValType:
     return next(kind for kind, each in WASM_TYPES.items() if each == wasm)
 
 
-def __getattr__(name: str) -> NoReturn:
-    if name in _OF_THE_LIBRARY:
-        raise AttributeError(
-            f"{name!r} reached into upstream's C library (extism_sys); there is none here, "
-            "and docs/differences.md says what to use instead"
-        )
-    raise AttributeError(f"module 'extism.extism' has no attribute {name!r}")
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> NoReturn:
+        if name in _OF_THE_LIBRARY:
+            raise AttributeError(
+                f"{name!r} reached into upstream's C library (extism_sys); there is none here, "
+                "and docs/differences.md says what to use instead"
+            )
+        raise AttributeError(f"module 'extism.extism' has no attribute {name!r}")
