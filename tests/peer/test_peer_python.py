@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from peer import Case
+
 pytestmark = [pytest.mark.guest_python, pytest.mark.peer, pytest.mark.timeout(300)]
 
 SOURCE = """
@@ -193,31 +195,30 @@ def manifest(python_plugin):
 
 
 @pytest.mark.parametrize(("function", "data"), ANSWERS, ids=lambda value: str(value)[:24])
-def test_the_same_call_gives_the_same_output(ours, peer, manifest, function, data):
+def test_the_same_call_gives_the_same_output(duel, manifest, function, data):
     """Output is equal on both hosts, byte for byte; state and variables live from call to call."""
-    theirs = peer.call(manifest, function, data, wasi=True)
+    steps = ((function, data), (function, data))
 
-    assert theirs.error is None
-    assert ours.call(manifest, function, data, wasi=True) == theirs
+    assert duel(Case(f"python: {function}", manifest, steps, wasi=True)) == []
 
 
 @pytest.mark.parametrize("function", FAILURES)
-def test_a_failure_tells_the_same_story(ours, peer, manifest, function):
+def test_a_failure_tells_the_same_story(duel, ours, manifest, function):
     """The error is the guest's own traceback with source lines, the same on both hosts; no trap."""
-    theirs = peer.call(manifest, function, b"thing", wasi=True)
+    answer = ours.call(manifest, function, b"thing", wasi=True)
 
-    assert ours.call(manifest, function, b"thing", wasi=True) == theirs
-    assert theirs.output is None
-    assert [piece for piece in FAILURES[function] if piece not in theirs.error] == []
+    assert duel(Case(f"python: {function}", manifest, ((function, b"thing"),), wasi=True)) == []
+    assert answer.output is None
+    assert [piece for piece in FAILURES[function] if piece not in answer.error] == []
 
 
 @pytest.mark.parametrize(("function", "code"), [("leave", b"3"), ("returns", b"4")])
-def test_codes_arrive_as_codes(ours, peer, manifest, function, code):
+def test_codes_arrive_as_codes(duel, ours, manifest, function, code):
     """`sys.exit(3)` and `return 4` are return codes, without a text of their own."""
-    theirs = peer.call(manifest, function, code, wasi=True)
+    answer = ours.call(manifest, function, code, wasi=True)
 
-    assert ours.call(manifest, function, code, wasi=True) == theirs
-    assert theirs.error == f"Error code: {code.decode()}"
+    assert duel(Case(f"python: {function}", manifest, ((function, code),), wasi=True)) == []
+    assert answer.error == f"Error code: {code.decode()}"
 
 
 def test_every_instance_has_its_own_dice(ours, peer, manifest):
