@@ -32,7 +32,7 @@ from extism.errors import (
     WasmError,
 )
 from extism.functions import HOST_FN_REGISTRY
-from extism.manifest import MAIN, Manifest, WasmData, sniff
+from extism.manifest import MAIN, Manifest, WasmData, WasmFile, sniff
 from extism.sources import SourcePolicy, resolve
 from extism.world import WasiOptions, wasi_world
 
@@ -200,17 +200,37 @@ def _manifest(plugin: PluginSource) -> Manifest:
     if isinstance(plugin, Manifest):
         return plugin
     if isinstance(plugin, str | bytes | bytearray | memoryview | os.PathLike):
-        content = _content(plugin)
+        path = _path(plugin)
+        if path is not None and _holds_a_module(path):
+            return Manifest(wasm=(WasmFile(str(path)),))
+        content = _file_content(path) if path is not None else _inline_content(plugin)
         if sniff(content) == "manifest":
             return _parsed(plugin, content)
         return Manifest(wasm=(WasmData(content),))
     return Manifest.parse(plugin)
 
 
-def _content(plugin: str | bytes | bytearray | memoryview | os.PathLike[str]) -> bytes:
+def _path(plugin: str | bytes | bytearray | memoryview | os.PathLike[str]) -> Path | None:
+    """Return the path that `plugin` is or names; None for text and bytes."""
     if isinstance(plugin, os.PathLike) or (isinstance(plugin, str) and _names_a_file(plugin)):
-        return _file_content(Path(plugin))
+        return Path(plugin)
+    return None
+
+
+def _inline_content(plugin: Any) -> bytes:
     return plugin.encode() if isinstance(plugin, str) else bytes(plugin)
+
+
+def _holds_a_module(path: Path) -> bool:
+    """Tell whether a regular file is a module and no manifest; one that cannot be read is neither."""
+    try:
+        if not path.is_file():  # what a pipe gave would be gone
+            return False
+        with path.open("rb") as file:
+            start = file.read(4)
+            return start == b"\0asm" or sniff(start + file.read()) != "manifest"
+    except OSError:
+        return False
 
 
 def _file_content(path: Path) -> bytes:

@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+import extism
 from extism.errors import HashMismatch, SourceError
 from extism.manifest import Manifest
 from extism.sources import SourcePolicy, resolve
@@ -77,3 +78,12 @@ def test_only_modules_with_a_named_digest_are_taken():
 
     assert caught.value.found == digest
     assert resolve(manifest(data=WAT), policy=SourcePolicy(digests=[digest.upper()]))
+
+
+def test_a_module_given_by_its_path_is_a_file_too(plugin, tmp_path):
+    """`Plugin("plugin.wat", policy=...)` is held to the policy as a manifest with that path would be."""
+    inside = SourcePolicy(schemes=["path"], folders=[tmp_path / "in"])
+    with extism.Plugin(str(plugin), policy=inside, functions=[]) as made:
+        assert made.exports == ()
+    with pytest.raises(SourceError, match="takes files from"):
+        extism.Plugin(plugin, policy=SourcePolicy(folders=[tmp_path / "other"]), functions=[])
