@@ -1,4 +1,4 @@
-"""The queue of a pool, one thread and no clock: who gets what, told by `repr` after each step."""
+"""What a pool makes its copies of, and when a copy is not to be lent again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import extism
 from extism.compiled import CompiledPlugin
 from extism.errors import GuestError, HostFunctionError, PluginClosed, Trap
 from extism.plugin import Plugin
-from extism.pool import _COMPILE_OPTIONS, Pool, _Turn
+from extism.pool import _COMPILE_OPTIONS, Pool
 from extism.pooled import PluginOptions, PooledPlugin, _leaves_doubt
 
 GUEST = '(module (func (export "noop")) (func (export "trap") unreachable))'
@@ -24,126 +24,11 @@ def own_native_cache(tmp_path_factory):
         yield
 
 
-def arrive(pool):
-    """Somebody draws a turn; what `_assign` says is done by the test."""
-    turn = _Turn()
-    pool._waiting.append(turn)
-    return turn
-
-
-def leave(pool, turn, copy=None):
-    """Somebody gives back what they had, or made."""
-    turn.copy = turn.copy or copy
-    pool._returned.append(turn)
-
-
 @pytest.fixture
 def copy():
     """A function that makes copies outside of any pool."""
     compiled = CompiledPlugin(GUEST, functions=[])
     return lambda: PooledPlugin(compiled)
-
-
-@pytest.fixture
-def pool():
-    with Pool(GUEST, 2, functions=[]) as made:
-        yield made
-
-
-def test_turns_are_taken_in_order_of_arrival(pool, copy):
-    """Places first, then whatever comes back goes to who came first."""
-    a, b, c, d = (arrive(pool) for _ in range(4))
-    assert repr(pool) == "<Pool 0 busy, 0 idle, 2 most | 4 waiting>"
-
-    assert pool._assign() == ([a, b], [])
-    assert repr(pool) == "<Pool 2 busy, 0 idle, 2 most | 2 waiting>"
-    assert pool._assign() == ([], [])
-
-    first = copy()
-    leave(pool, b, first)
-    assert pool._assign() == ([c], [])
-    assert c.copy is first
-    assert repr(pool) == "<Pool 2 busy, 0 idle, 2 most | 1 waiting>"
-
-    second = copy()
-    leave(pool, a, second)
-    leave(pool, c)
-    assert pool._assign() == ([d], [])
-    assert d.copy is first
-    assert repr(pool) == "<Pool 1 busy, 1 idle, 2 most | 0 waiting>"
-
-
-def test_the_copy_that_came_back_last_is_lent_first(pool, copy):
-    """It is the one whose memory is still warm."""
-    one, other = copy(), copy()
-    for each in (one, other):
-        turn = arrive(pool)
-        pool._assign()
-        turn.copy = None
-        leave(pool, turn, each)
-    turn = arrive(pool)
-    pool._assign()
-
-    assert turn.copy is other
-
-
-def test_a_place_without_a_copy_is_free_again(pool):
-    """Who could not make one leaves nothing behind, not even in the statistics."""
-    a, b, c = (arrive(pool) for _ in range(3))
-    pool._assign()
-    leave(pool, a)
-    assert pool._assign() == ([c], [])
-    leave(pool, b)
-    leave(pool, c)
-    assert pool._assign() == ([], [])
-
-    assert repr(pool) == "<Pool 0 busy, 0 idle, 2 most | 0 waiting>"
-    assert (pool.statistics.created, pool.statistics.lent) == (0, 0)
-
-
-def test_a_worn_copy_is_closed_and_its_place_given_on(pool, copy):
-    """The next turn gets the place, to make a new copy."""
-    a, b, c = (arrive(pool) for _ in range(3))
-    pool._assign()
-    worn = copy()
-    worn._is_in_doubt = True
-    leave(pool, a, worn)
-
-    assert pool._assign() == ([c], [worn])
-    assert c.copy is None
-    assert b in pool._busy
-    assert pool.statistics.recycled == 1
-
-
-def test_a_closed_pool_refuses_who_waits_and_closes_what_is_idle(pool, copy):
-    """What is lent is closed when it comes back."""
-    a, b = arrive(pool), arrive(pool)
-    pool._assign()
-    leave(pool, a, idle := copy())
-    pool._assign()
-    c, d = arrive(pool), arrive(pool)
-    pool._is_closed = True
-
-    assert pool._assign() == ([c, d], [idle])
-    assert [turn.is_refused for turn in (a, b, c, d)] == [False, False, True, True]
-    with pytest.raises(PluginClosed, match="the pool is closed"):
-        c.check()
-    b.check()
-    leave(pool, b, lent := copy())
-    assert pool._assign() == ([], [lent])
-    assert repr(pool) == "<Pool, closed: 0 busy, 0 idle, 2 most | 0 waiting>"
-
-
-def test_a_copy_comes_back_while_the_lock_is_held(pool):
-    """A generator that is collected there gives back at once, and whoever has the lock finds it afterwards."""
-    lent = pool.plugin()
-    lent.__enter__()
-    with pool._lock:
-        lent.__exit__(None, None, None)
-        assert repr(pool) == "<Pool 1 busy, 0 idle, 2 most | 0 waiting>"
-    assert pool.statistics.busy == 1
-
-    assert repr(pool) == "<Pool 0 busy, 1 idle, 2 most | 0 waiting>"
 
 
 @pytest.mark.parametrize(
