@@ -10,7 +10,11 @@ nothing at all is read from a directory that others may write to.
     <directory>/secret       32 random bytes, mode 0600, made once
     <directory>/<key>.cwasm  the artefact
     <directory>/<key>.mac    HMAC-SHA256(secret, key + SHA-256(artefact)), 32 bytes
+    <directory>/<key>.seen   HMAC-SHA256(secret, key + identity of the file that was checked), 32 bytes
     key                      SHA-256 of engine version, its recipe, platform and the module's bytes
+
+Reading 25 MB to check them takes longer than all the rest of a start. So what was checked is noted, as device,
+inode, size and times of the file: as long as these are the same, nothing is read again.
 
 What can go wrong: a full, read-only, foreign or broken directory costs a compilation and one warning,
 never a call. Files are written beside their place and moved there; of two writers the later wins, both
@@ -44,6 +48,9 @@ __all__ = ["MAX_BYTES", "ModuleCache"]
 
 MAX_BYTES: Final = 2 << 30
 """The artefacts used least recently are deleted when all of them together exceed this."""
+
+_SEEN_FOR: Final = 86400.0
+"""Seconds after which an artefact is read and checked again, and its time of use noted."""
 
 _STALE_AFTER: Final = 3600.0
 """Seconds after which a temporary file belongs to nobody any more."""
@@ -92,19 +99,31 @@ class ModuleCache:
             return None
         path = self._directory / f"{key}.cwasm"
         try:
-            expected = (self._directory / f"{key}.mac").read_bytes()
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").digest()
-            if not hmac.compare_digest(expected, _mac(secret, key, digest)):
-                _log.warning("the cached code %s was changed by somebody; compiling again", path)
-                return None
-            os.utime(path)
+            if not _is_seen(path, secret, key):
+                expected = (self._directory / f"{key}.mac").read_bytes()
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").digest()
+                if not hmac.compare_digest(expected, _mac(secret, key, digest)):
+                    _log.warning(
+                        "the cached code %s was changed by somebody; compiling again", path
+                    )
+                    return None
+                self._mark_seen(path, secret, key)
             return engine.load(path)
         except FileNotFoundError:
             return None
         except (OSError, CompileError) as exc:
             _log.warning("the cached code %s is of no use (%s); compiling again", path, exc)
             return None
+
+    @staticmethod
+    def _mark_seen(path: Path, secret: bytes, key: str) -> None:
+        """Note that the artefact is right as it is, and that it was used."""
+        try:
+            os.utime(path)
+            _write(path.with_suffix(".seen"), _mac(secret, key, _identity(path.stat())))
+        except OSError as exc:
+            _log.debug("%s will be checked again next time: %s", path, exc)
 
     def _save(self, key: str, module: Module) -> None:
         secret = self._open()
@@ -141,6 +160,29 @@ def _machine() -> str:
     return (
         os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "")
     )
+
+
+def _is_seen(path: Path, secret: bytes, key: str) -> bool:
+    """Tell whether the file was checked before and not touched since; now and then it is checked anew."""
+    status = path.stat()
+    try:
+        seen = path.with_suffix(".seen").read_bytes()
+    except FileNotFoundError:
+        return False
+    is_same = hmac.compare_digest(seen, _mac(secret, key, _identity(status)))
+    return is_same and time.time() - status.st_mtime < _SEEN_FOR
+
+
+def _identity(status: os.stat_result) -> bytes:
+    """Return what changes when anybody changes or replaces a file."""
+    numbers = (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+    return repr(numbers).encode()
 
 
 def _mac(secret: bytes, key: str, digest: bytes) -> bytes:
@@ -222,6 +264,7 @@ def _prune(directory: Path) -> None:
             break
         _remove(str(path))
         _remove(str(path.with_suffix(".mac")))
+        _remove(str(path.with_suffix(".seen")))
         total -= status.st_size
 
 
