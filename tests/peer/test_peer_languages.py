@@ -23,6 +23,10 @@ FAILURES = {
 
 CASES = [
     *[
+        Case(f"count_vowels in {language} of nothing at first", guest(name), ("count_vowels",))
+        for language, name in in_every_language("count_vowels")
+    ],
+    *[
         Case(
             f"count_vowels in {language}",
             guest(name),

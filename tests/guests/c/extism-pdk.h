@@ -178,7 +178,8 @@ static inline void extism_forget(void) { extism_room.next = extism_room.start; }
 
 // Returns a copy of a block; it is empty for 0, and lasts until `extism_forget`.
 static inline ExtismText extism_read(ExtismHandle block) {
-    ExtismText text = {NULL, (size_t)extism_length(block)};
+    ExtismText text = {"", (size_t)extism_length(block)};
+    if (text.length == 0) return text;
     char *copy = (char *)extism_take(text.length);
     if (copy == NULL) __builtin_trap();
     extism_load(block, copy, text.length);
