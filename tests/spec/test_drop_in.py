@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import subprocess
+import sys
 import threading
 import time
 from collections import namedtuple
@@ -495,3 +497,30 @@ def test_a_logger_is_drained(fresh_log_sink):
     assert lines == []
     logger.drain()
     assert [("hello" in line, line[-1]) for line in lines] == [(True, "\n")]
+
+
+def test_a_program_may_end_with_everything_open():
+    """`__del__` runs while Python shuts down, in cycles and for what was never finished, and says nothing."""
+    script = """
+import extism
+plugin = extism.Plugin(b'(module (func (export "f")))', functions=[])
+compiled = extism.CompiledPlugin(b'(module (func (export "f")))', functions=[])
+pool = extism.Pool(compiled, 2)
+lent = pool.plugin()
+lent.__enter__().call("f", "")
+cycle = [plugin, plugin.cancel_handle()]
+cycle.append(cycle)
+for wrong in ({"wasm": []}, b"(module (func (export"):
+    try:
+        extism.Plugin(wrong)
+    except extism.Error:
+        pass
+try:
+    extism.Plugin(compiled, config={"key": 1})
+except TypeError:
+    print("done")
+"""
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
