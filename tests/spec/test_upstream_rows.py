@@ -543,6 +543,17 @@ def test_a_module_from_a_url_with_its_hash(server, is_right):
         assert echo.call("echo", "fetched") == b"fetched"
 
 
+def test_a_plugin_says_hello(plugin):
+    """A text of the module's own memory is the output."""
+    hello = wat(
+        """(memory (export "memory") 1) (data (i32.const 8) "Hello, world!")
+        (func (export "hello") (call $give (call $put (i32.const 8) (i32.const 13))))""",
+        memory="",
+    )
+
+    assert plugin(hello).call("hello", b"") == b"Hello, world!"
+
+
 def test_blocks_can_be_allocated_by_the_thousand(made):
     """10000 blocks, a third freed, all lengths right, in three languages with the same numbers."""
     sums = {
