@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CALLABLE_RESULTS",
     "DEFAULT_MAX_HTTP_RESPONSE_BYTES",
+    "DEFAULT_MAX_MEMORY",
     "DEFAULT_MAX_PAGES",
     "DEFAULT_MAX_VAR_BYTES",
     "ENV",
@@ -59,6 +60,9 @@ DEFAULT_MAX_VAR_BYTES: Final = 1 << 20
 DEFAULT_MAX_HTTP_RESPONSE_BYTES: Final = 50 << 20
 DEFAULT_MAX_PAGES: Final = 8192
 """512 MiB: what all memories of a plug-in may hold together when the manifest names no `max_pages`."""
+
+DEFAULT_MAX_MEMORY: Final = DEFAULT_MAX_PAGES * PAGE
+"""The same in bytes."""
 
 VAR_OVERHEAD_BYTES: Final = 48
 """Counted for each variable beside key and value: upstream's two 24-byte string headers."""

@@ -90,6 +90,8 @@ class CompiledPlugin:
         ca_bundle: A file or folder of certificates to trust for `url` sources and for the plugin's own
             requests, instead of the system's.
         policy: Where modules may come from; anywhere if None.
+        max_memory: Bytes by which all memories together may grow where the manifest has no `max_pages`;
+            None lifts the limit.
 
     Raises:
         ManifestError: The manifest is wrong.
@@ -107,6 +109,7 @@ class CompiledPlugin:
         fuel_limit: int | None = None,
         ca_bundle: str | None = None,
         policy: SourcePolicy | None = None,
+        max_memory: int | None = abi.DEFAULT_MAX_MEMORY,
     ) -> None:
         self.functions = list(functions or ())
         self.wasi = wasi
@@ -139,7 +142,7 @@ class CompiledPlugin:
             linker=host_linker(engine, host, has_wasi=has_wasi),
             kernel=cache.module(engine, kernel_wasm(), "kernel"),
             wasi=world,
-            max_bytes=_max_bytes(self.manifest),
+            max_bytes=_max_bytes(self.manifest, max_memory),
             is_limited_by_manifest=self.manifest.memory.max_pages is not None,
             is_frail=abi.FRAIL_SECTION in main.outline.custom,
             fuel=fuel_limit,
@@ -322,9 +325,9 @@ def _world(manifest: Manifest, wasi: bool | WasiOptions) -> Wasi | None:  # noqa
     return wasi_world(wasi, mounts(manifest.allowed_paths))
 
 
-def _max_bytes(manifest: Manifest) -> int:
+def _max_bytes(manifest: Manifest, otherwise: int | None) -> int | None:
     pages = manifest.memory.max_pages
-    return (abi.DEFAULT_MAX_PAGES if pages is None else pages) * abi.PAGE
+    return otherwise if pages is None else pages * abi.PAGE
 
 
 def _cache(directory: Path | None) -> ModuleCache:

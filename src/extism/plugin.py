@@ -11,6 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
+from extism import abi
 from extism._capabilities.config import Config
 from extism._capabilities.hosts import AllowedHosts
 from extism._capabilities.http import Http
@@ -56,7 +57,7 @@ class Plugin:
         functions: The host functions that the plugin may import; those ever decorated if left out.
         http_response_headers: Let the plugin read the headers of responses.
         logger: Name of the `logging` logger that gets what the plugin logs.
-        fuel_limit: See `CompiledPlugin`; so are `ca_bundle` and `policy`.
+        fuel_limit: See `CompiledPlugin`; so are `ca_bundle`, `policy` and `max_memory`.
 
     Raises:
         Error: It cannot be made; the text begins with `Unable to compile` or `Unable to create`.
@@ -75,6 +76,7 @@ class Plugin:
         fuel_limit: int | None = None,
         ca_bundle: str | None = None,
         policy: SourcePolicy | None = None,
+        max_memory: int | None = abi.DEFAULT_MAX_MEMORY,
     ) -> None:
         self._lock = threading.Lock()
         self._owner: int | None = None
@@ -91,6 +93,7 @@ class Plugin:
                 fuel_limit=fuel_limit,
                 ca_bundle=ca_bundle,
                 policy=policy,
+                max_memory=max_memory,
             )
         )
         self.compiled_plugin: CompiledPlugin | None = compiled

@@ -30,7 +30,14 @@ __all__ = ["Pool", "PoolStatistics"]
 
 T = TypeVar("T")
 
-_COMPILE_OPTIONS: Final = ("wasi", "functions", "fuel_limit", "ca_bundle", "policy")
+_COMPILE_OPTIONS: Final = (
+    "wasi",
+    "functions",
+    "fuel_limit",
+    "ca_bundle",
+    "policy",
+    "max_memory",
+)
 """Those of the options that are a `CompiledPlugin`'s: they hold for every plugin that is made of it."""
 
 

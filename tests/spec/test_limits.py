@@ -251,3 +251,33 @@ def test_proposals_in_wide_use_are_on(plugin):
     )
 
     assert number(made.call("run", "")) == 42 + 0x0101010101010101
+
+
+HUNDRED_PAGES = """(module (memory (export "memory") 1)
+  (func (export "grow") (result i32)
+    (i32.eq (memory.grow (i32.const 100)) (i32.const -1))))"""
+
+
+@pytest.mark.parametrize(
+    ("max_memory", "is_refused"),
+    [(100 * 65536, False), (50 * 65536, True), (None, False)],
+    ids=["enough", "too little", "lifted"],
+)
+def test_without_max_pages_the_host_says_how_much(max_memory, is_refused):
+    """`max_memory` is the limit in bytes where the manifest has none; None lifts it."""
+    with extism.Plugin(HUNDRED_PAGES, functions=[], max_memory=max_memory) as plugin:
+        if is_refused:
+            with pytest.raises(extism.Error):
+                plugin.call("grow", "")
+        else:
+            assert plugin.call("grow", "") == b""
+
+
+def test_the_manifest_s_limit_goes_before_the_host_s_default():
+    """`max_pages` holds whatever `max_memory` says."""
+    manifest = {"wasm": [{"data": HUNDRED_PAGES.encode()}], "memory": {"max_pages": 10}}
+    with (
+        extism.Plugin(manifest, functions=[], max_memory=None) as plugin,
+        pytest.raises(extism.Error),
+    ):
+        plugin.call("grow", "")
