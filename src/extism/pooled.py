@@ -36,6 +36,7 @@ class PluginOptions(TypedDict, total=False):
     fuel_limit: int | None
     ca_bundle: str | None
     policy: SourcePolicy | None
+    max_memory: int | None
 
 
 class PooledPlugin(Plugin):
