@@ -37,7 +37,6 @@ class PluginOptions(TypedDict, total=False):
     ca_bundle: str | None
     policy: SourcePolicy | None
     max_memory: int | None
-    max_memory: int | None
 
 
 class PooledPlugin(Plugin):
