@@ -243,7 +243,7 @@ def _fetch(source: WasmUrl, http: Http) -> tuple[str, bytes]:
         raise SourceError(text, source=origin) from error
     except OSError as error:
         raise SourceError(f"{error}: unable to fetch {origin}", source=origin) from error
-    if answer.status != 200:
+    if not 200 <= answer.status < 300:
         text = f"http status: {answer.status}: unable to fetch {origin}"
         raise SourceError(text, source=origin)
     return origin, answer.body
