@@ -9,7 +9,8 @@ from peer_guests import guest, in_every_language, module
 
 from peer import Case, call
 
-pytestmark = pytest.mark.peer
+# Guests are compiled when they are first needed.
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 
 
 def calling(

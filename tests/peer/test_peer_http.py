@@ -11,7 +11,8 @@ from peer_guests import guest, in_every_language, module
 
 from peer import Case
 
-pytestmark = pytest.mark.peer
+# Guests are compiled when they are first needed.
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 
 # `request` sends what the input says, without a body; `send` takes the body from the configuration.
 GUEST = """

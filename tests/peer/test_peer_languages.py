@@ -7,7 +7,8 @@ from peer_guests import LANGUAGES, guest, in_every_language
 
 from peer import Case
 
-pytestmark = pytest.mark.peer
+# Guests are compiled when they are first needed.
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 
 TEXTS = ["Hello, World!", "", "xyz", "aeiouAEIOU" * 500, "grüße 🌍 über"]
 SIZES = (0, 1, 7, 8, 9, 15, 16, 17, 255, 4096, 65535, 65536, 100_003)

@@ -7,7 +7,8 @@ from peer_guests import guest, in_every_language, module
 
 from peer import Case
 
-pytestmark = pytest.mark.peer
+# Guests are compiled when they are first needed.
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 
 TIME = """
   (func (export "loop") (loop $again (br $again)))

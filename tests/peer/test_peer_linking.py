@@ -8,7 +8,8 @@ from wat_guests import wat
 
 from peer import Case
 
-pytestmark = pytest.mark.peer
+# Guests are compiled when they are first needed.
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 
 COUNTER = """(module
   (global $n (export "total") (mut i64) (i64.const 0))

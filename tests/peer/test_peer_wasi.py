@@ -7,7 +7,8 @@ from peer_guests import guest, module
 
 from peer import Case
 
-pytestmark = pytest.mark.peer
+# Guests are compiled when they are first needed.
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 
 FILES = {
     "folder/file.txt": b"what is in it",

@@ -39,7 +39,8 @@ from extism.errors import (
     Trap,
 )
 
-pytestmark = pytest.mark.timeout(180)
+# Guests are compiled when they are first needed.
+pytestmark = pytest.mark.timeout(300)
 
 CALLS_HELLO = """
     (func (export "run") (call $give (call $hello (call $copy_input))))

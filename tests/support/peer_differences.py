@@ -677,6 +677,9 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
     (
         "a file that is no WebAssembly is a parser error",
         {
+            "url of a page": ("compile (None) 'Unable to compile Extism plugin: \"http://",),
+            "url of nothing": ("compile (None) 'Unable to compile Extism plugin: \"http://",),
+            "url of a manifest": ("compile (None) 'Unable to compile Extism plugin: \"http://",),
             "path of an empty file": ("compile (None) 'Unable to compile Extism plugin: ",),
         },
     ),
@@ -685,6 +688,26 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
         {
             "a host function in place of the kernel's own": (
                 "create (None) 'Unable to create Extism plugin: a host function may not be called",
+            ),
+        },
+    ),
+    (
+        "a source that cannot be fetched is refused in the words of its HTTP library",
+        {
+            "url of one that is cut off": (
+                "compile (None) \"Unable to compile Extism plugin: protocol: the answer's bod",
+            ),
+            "url of no scheme": (
+                "compile (None) 'Unable to compile Extism plugin: Invalid URL: RelativeUrlWi",
+            ),
+            "url of a file": (
+                "compile (None) 'Unable to compile Extism plugin: bad uri: unknown scheme: f",
+            ),
+            "url of no host": (
+                "compile (None) 'Unable to compile Extism plugin: Invalid URL: EmptyHost: un",
+            ),
+            "url of an empty url": (
+                "compile (None) 'Unable to compile Extism plugin: Invalid URL: RelativeUrlWi",
             ),
         },
     ),
