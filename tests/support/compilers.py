@@ -58,11 +58,23 @@ def compile_guest(name: str, cache: Path) -> Path:
     if target.exists():
         return target
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        made = Path(scratch, "plugin.wasm")
-        _run(_language(name).command(name, made, cache), folder, cache)
-        made.replace(target)
+    with _first(target) as is_first, tempfile.TemporaryDirectory(dir=cache) as scratch:
+        if is_first:
+            made = Path(scratch, "plugin.wasm")
+            _run(_language(name).command(name, made, cache), folder, cache)
+            made.replace(target)
     return target
+
+
+@contextlib.contextmanager
+def _first(target: Path) -> Iterator[bool]:
+    """Let one process at a time make `target`, where the system can; tell whether it is still to be made."""
+    with target.with_suffix(".lock").open("w") as lock:
+        with contextlib.suppress(ImportError):  # Windows: then it may be made twice
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not target.exists()
 
 
 def _digest(name: str) -> str:
@@ -137,8 +149,9 @@ def _npm_version() -> str:
 
 def _assemblyscript_command(name: str, target: Path, cache: Path) -> list[str]:
     packages = cache / f"npm-{_npm_version()}"
-    if not packages.exists():
-        _install(packages)
+    with _first(packages) as is_first:
+        if is_first:
+            _install(packages)
     compiler = packages / "node_modules" / "assemblyscript" / "bin" / "asc.js"
     options = ["-O", "--use", "abort=extism/abort", "--outFile", str(target)]
     return ["node", str(compiler), Path(name).name, *options]
