@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from extism._runtime.kernel import NoRoom
+from extism.buffers import copy_of, in_place
 from extism.errors import OutOfMemory
 from extism.values import Val
 from extism.vars import Vars
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import uuid
 
     from extism._runtime.call import Call
+    from extism.buffers import ByteBuffer
 
 __all__ = ["CurrentPlugin", "Memory"]
 
@@ -55,7 +57,7 @@ class CurrentPlugin:
         """A number that tells this plugin from the others that live; upstream's raw pointer, opaque here."""
         return id(self._call.state)
 
-    def memory(self, mem: Memory) -> memoryview:
+    def memory(self, mem: Memory) -> ByteBuffer:
         """
         Return the bytes of a block in place; writing to them changes the plugin's memory.
 
@@ -63,7 +65,7 @@ class CurrentPlugin:
             IndexError: The range is not inside the plugin's memory.
         """
         data = self._call.live_kernel().data
-        return data.range(mem.offset, mem.length) if mem.length else memoryview(bytearray())
+        return in_place(data.range(mem.offset, mem.length)) if mem.length else copy_of(b"")
 
     def alloc(self, size: int) -> Memory:
         """
@@ -97,7 +99,7 @@ class CurrentPlugin:
         """Put `s` as UTF-8 in a new block and its handle in `output`."""
         self.return_bytes(output, s.encode())
 
-    def input_buffer(self, input: Val) -> memoryview:  # noqa: A002 - upstream's name
+    def input_buffer(self, input: Val) -> ByteBuffer:  # noqa: A002 - upstream's name
         """Return the bytes at the handle in `input` in place; none where there is no live block."""
         return self.memory(self.memory_at_offset(input))
 

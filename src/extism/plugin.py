@@ -21,6 +21,7 @@ from extism._runtime.call import Call, deadline_after
 from extism._runtime.instance import Instance
 from extism._runtime.outcome import settle
 from extism._runtime.state import PluginState
+from extism.buffers import copy_of
 from extism.compiled import CompiledPlugin
 from extism.errors import PluginBusy, PluginClosed
 from extism.functions import HOST_FN_REGISTRY
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from extism._runtime.instance import Program
+    from extism.buffers import ByteBuffer
     from extism.compiled import ExportInfo, ImportInfo, PluginSource
     from extism.functions import Function
     from extism.secret import Secret
@@ -140,7 +142,7 @@ class Plugin:
         host_context: Any = None,
         *,
         timeout: float | None = None,
-    ) -> memoryview: ...
+    ) -> ByteBuffer: ...
     def call(
         self,
         function_name: str,
@@ -156,7 +158,7 @@ class Plugin:
         Args:
             function_name: The export; it has no parameters, and no result or an i32.
             data: The input; a str is sent as UTF-8.
-            parse: Makes the result out of the output; None gives a memoryview of your own copy.
+            parse: Makes the result out of the output; None gives a `ByteBuffer` of your own.
             host_context: Handed to host functions that ask for `CurrentPlugin.host_context`.
             timeout: Seconds for this call; the manifest's `timeout_ms` holds as well.
 
@@ -183,7 +185,7 @@ class Plugin:
                 call.is_over = True
         finally:
             self._release()
-        return memoryview(output) if parse is None else parse(output)
+        return copy_of(output) if parse is None else parse(output)
 
     def function_exists(self, name: str) -> bool:
         """Return whether `call` can run an export of that name."""

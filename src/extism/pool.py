@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from extism.buffers import ByteBuffer
     from extism.compiled import PluginSource
     from extism.plugin import Plugin
 
@@ -133,7 +134,7 @@ class Pool:
         host_context: Any = None,
         *,
         timeout: float | None = None,
-    ) -> memoryview: ...
+    ) -> ByteBuffer: ...
     def call(
         self,
         function_name: str,

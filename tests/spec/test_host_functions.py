@@ -866,7 +866,7 @@ def test_inputs_are_read_in_three_ways():
     """As a view, as bytes, as text."""
 
     def f(plugin, inputs, outputs):
-        assert isinstance(plugin.input_buffer(inputs[0]), memoryview)
+        assert plugin.input_buffer(inputs[0])[:] == plugin.input_bytes(inputs[0])
         assert plugin.input_bytes(inputs[0]) == "ä".encode()
         assert plugin.input_string(inputs[0]) == "ä"
         outputs[0].value = inputs[0].value

@@ -15,6 +15,7 @@ from typing import Annotated, Any, assert_type
 
 import extism
 from extism import errors
+from extism.buffers import ByteBuffer
 from extism.extism import CompiledPlugin as UpstreamCompiledPlugin
 from extism.extism import ExplicitFunction, TypeInferredFunction
 from extism.pool import PoolStatistics
@@ -54,10 +55,11 @@ def explicit(
     assert_type(block, extism.Memory)
     assert_type(block.offset, int)
     assert_type(len(block), int)
-    assert_type(plugin.memory(block), memoryview)
+    assert_type(plugin.memory(block), ByteBuffer)
     assert_type(plugin.input_bytes(inputs[0]), bytes)
     assert_type(plugin.input_string(inputs[0]), str)
-    assert_type(plugin.input_buffer(inputs[0]), memoryview)
+    assert_type(plugin.input_buffer(inputs[0]), ByteBuffer)
+    assert_type(plugin.memory(block)[:], bytes)
     plugin.memory(plugin.alloc(5))[:] = b"hello"
     plugin.free(block)
     plugin.return_string(outputs[0], "text")
@@ -153,7 +155,7 @@ with extism.Plugin(manifest, functions=[]) as plugin:
     assert_type(plugin.call("f", "", bytes.decode), str)
     assert_type(plugin.call("f", "", parse=len), int)
     assert_type(plugin.call("f", "", lambda output: [output]), list[bytes])
-    assert_type(plugin.call("f", "", parse=None), memoryview)
+    assert_type(plugin.call("f", "", parse=None), ByteBuffer)
     assert_type(plugin.call("f", "", json.loads), Any)
     assert_type(plugin.cancel_handle(), extism.CancelHandle)
     assert_type(plugin.cancel_handle().cancel(), bool)
@@ -195,7 +197,7 @@ with extism.Pool(compiled, 4, max_calls=100, timeout=1.5, config={"key": "value"
     assert_type(pool.call("f", ""), bytes)
     assert_type(pool.call("f", "", json.loads, host_context=1, timeout=2), Any)
     assert_type(pool.call("f", "", len), int)
-    assert_type(pool.call("f", "", None), memoryview)
+    assert_type(pool.call("f", "", None), ByteBuffer)
     assert_type(pool.function_exists("f"), bool)
     assert_type(pool.statistics, PoolStatistics)
     assert_type(pool.statistics.busy, int)
