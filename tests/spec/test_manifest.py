@@ -119,12 +119,19 @@ def test_a_url_is_fetched():
         assert (server.seen[0].method, server.seen[0].header("X-Token")) == ("GET", "t")
 
 
-@pytest.mark.parametrize("status", [404, 500, 204])
-def test_a_url_that_does_not_answer_well_is_a_source_error(status):
-    """The status is told; nothing of the answer's body is taken for a module."""
+@pytest.mark.parametrize(
+    ("status", "body", "text"),
+    [
+        (404, ECHO_BYTES, "http status: 404"),
+        (500, ECHO_BYTES, "http status: 500"),
+        (204, b"", "it is empty"),
+    ],
+)
+def test_a_url_that_does_not_answer_well_is_a_source_error(status, body, text):
+    """The status is told, or that there is nothing; the body of an error is no module."""
     with serve() as server:
-        url = server.answer("/m.wat", status, body=b"" if status == 204 else ECHO_BYTES)
-        with pytest.raises(SourceError, match=f"http status: {status}"):
+        url = server.answer("/m.wat", status, body=body)
+        with pytest.raises(SourceError, match=text):
             echoes({"wasm": [{"url": url}]})
 
 
