@@ -5,6 +5,7 @@
 #   make check         formatting, lint, types, the laws of the house
 #   make fix           mend formatting and what the linter can mend
 #   make interpreter   build the guest interpreter, or say where it is
+#   make bench         measure beside upstream's package (see benchmarks/README.md)
 #   make wheel         dist/: our wheel and the data wheel of the guest interpreter
 #   make clean         remove what make made here (caches of the user are left alone)
 
@@ -16,7 +17,7 @@ PEER_VERSION := 1.1.1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check fix interpreter wheel clean
+.PHONY: help demo test check fix bench interpreter wheel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -63,6 +64,9 @@ test: $(VENV)/.dev $(PEER)/.made interpreter
 fix: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed $(PEER)/.made interpreter
+	@$(BIN)/python benchmarks/bench_webhook.py
 
 wheel: $(VENV)/.dev interpreter
 	$(BIN)/python -m build --wheel --outdir dist .
