@@ -150,6 +150,7 @@ class Worker:
         try:
             line = self._lines.get(timeout=seconds)
         except queue.Empty:
+            process.kill()
             self._end()
             return {"answers": [["hang", None, None, "", None]]}
         if line:
