@@ -5,7 +5,7 @@ A *wire* is one row: the WebAssembly type, how a parameter is read, how a result
 that is not a number travels as a handle: `Blob` rows turn bytes into values and are wrapped once, in
 `_handle`. What reads and writes blocks is handed in as `current.CurrentPlugin`.
 
-Dataclasses, and models with `model_validate_json` and `model_dump_json`, travel as JSON objects.
+Dataclasses, pydantic's models and msgspec's structs travel as JSON objects.
 """
 
 from __future__ import annotations
@@ -259,13 +259,42 @@ def _record(annotation: Any) -> _Blob | None:
     if hasattr(annotation, "model_validate_json") and hasattr(annotation, "model_dump_json"):
         encode = _typed(annotation, lambda value: value.model_dump_json().encode())
         return _Blob(annotation.model_validate_json, encode)
+    if hasattr(annotation, "__struct_fields__"):
+        return _struct(annotation)
     if is_dataclass(annotation):
         return _Blob(lambda data: _built(annotation, json.loads(data)), _typed(annotation, _dumped))
     return None
 
 
+def _struct(annotation: Any) -> _Blob:
+    """Return how a struct of msgspec's travels: by its own JSON, which checks the types."""
+    import msgspec
+
+    return _Blob(
+        msgspec.json.Decoder(annotation).decode, _typed(annotation, msgspec.json.Encoder().encode)
+    )
+
+
+_LEAVES: Final[dict[Any, tuple[type, ...]]] = {
+    bool: (bool,),
+    float: (float, int),
+    int: (int,),
+    str: (str,),
+}
+
+
 def _built(annotation: Any, value: Any) -> Any:
-    """Return what JSON gave, with the dataclasses that the annotation asks for at any depth."""
+    """
+    Return what JSON gave, with the dataclasses that the annotation asks for at any depth.
+
+    Raises:
+        TypeError: A value is not of its field's type; the text begins with the field.
+    """
+    if annotation in _LEAVES:
+        is_number = annotation in {int, float} and not isinstance(value, bool)
+        if isinstance(value, _LEAVES[annotation]) and (is_number or annotation in {bool, str}):
+            return value
+        raise TypeError(f"{annotation.__name__} wanted, {value!r:.60} found")
     inner = _unwrap_optional(annotation)
     if inner is not None:
         return None if value is None else _built(inner, value)
@@ -279,7 +308,14 @@ def _built(annotation: Any, value: Any) -> Any:
     if not isinstance(value, dict):
         raise TypeError(f"an object for {annotation.__name__} wanted, {value!r:.60} found")
     hints = typing.get_type_hints(annotation)
-    return annotation(**{key: _built(hints.get(key), each) for key, each in value.items()})
+    return annotation(**{key: _field(key, hints.get(key), each) for key, each in value.items()})
+
+
+def _field(name: str, annotation: Any, value: Any) -> Any:
+    try:
+        return _built(annotation, value)
+    except TypeError as exc:
+        raise TypeError(f"{name}: {exc}") from exc
 
 
 def _dumped(value: Any) -> bytes:
