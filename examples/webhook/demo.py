@@ -18,6 +18,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 HERE = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
@@ -27,7 +28,7 @@ PUBLIC = "webhook.site"
 class Receiver(BaseHTTPRequestHandler):
     """Answers every POST with what it received, and remembers it."""
 
-    received: list[dict[str, str]] = []
+    received: ClassVar[list[dict[str, str]]] = []
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
