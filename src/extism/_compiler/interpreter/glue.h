@@ -1,6 +1,6 @@
 /*
- * What the three files of the glue share: scrub.c (the allocator), host.c (the module `_extism`) and
- * glue.c (the exports).
+ * What the three files of the glue share: scrub.c (Python's allocators), host.c (the module `_extism`)
+ * and glue.c (the exports).
  */
 #pragma once
 

@@ -20,8 +20,8 @@ __all__ = ["RUNTIME", "RUNTIME_FILE"]
 
 RUNTIME_FILE: Final = "runtime.wasm"
 
-_C_FILES: Final = ("glue.c", "host.c", "scrub.c", "stubs.c")
-_HEADER: Final = "glue.h"
+_C_FILES: Final = ("glue.c", "host.c", "malloc.c", "scrub.c", "stubs.c")
+_HEADERS: Final = ("glue.h", "blocks.h")
 
 # Of the stack that C uses inside the memory; the engine's own stack has a limit of its own. No
 # --initial-memory: the heap would begin after a hole, and the engine could not map the image.
@@ -52,7 +52,7 @@ def _make(site: Site, step: Step, result: Path) -> None:
     link(bench / "library", site.part(LIBRARY))
     link(bench / "zlib", site.part(ZLIB_LIBRARY))
     flags = (*GUEST_FLAGS.split(), "-Wall", "-Wextra", "-Werror", "-Ilibrary/include")
-    for name in (_HEADER, *_C_FILES):
+    for name in (*_HEADERS, *_C_FILES):
         shutil.copyfile(RECIPE / name, bench / name)
     for name in _C_FILES:
         site.run("wcc", *flags, "-c", name, folder=bench)
@@ -65,7 +65,7 @@ RUNTIME: Final = Step(
     name="runtime",
     title="link the runtime",
     make=_make,
-    files=("linking.py", _HEADER, *_C_FILES),
+    files=("linking.py", *_HEADERS, *_C_FILES),
     facts=(ZIG_VERSION, GUEST_FLAGS),
     needs=(LIBRARY, ZLIB_LIBRARY),
 )

@@ -1,5 +1,5 @@
 /*
- * An allocator that leaves nothing behind.
+ * Python's allocators: while building one that leaves nothing behind, then the usual ones.
  *
  * Freed memory keeps its bytes, and they would be shipped: dead strings of the build, megabytes of
  * them. While building every block comes from malloc alone and is wiped before it goes back. The
@@ -8,7 +8,11 @@
 #include "glue.h"
 
 #include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Small objects live in pools of this size, aligned to it, 64 of them in an arena. */
+#define POOL_BYTES 4096
 
 /* Through a volatile pointer, for the optimiser deletes a memset whose block is freed next. */
 static void *(*volatile wipe)(void *, int, size_t) = memset;
@@ -55,8 +59,22 @@ void scrub_while_building(void)
     }
 }
 
+static void *new_arena(void *Py_UNUSED(context), size_t size)
+{
+    return aligned_alloc(POOL_BYTES, size);
+}
+
+static void free_arena(void *Py_UNUSED(context), void *arena, size_t Py_UNUSED(size))
+{
+    free(arena);
+}
+
+/* Arenas would come from mmap, which wasi-libc makes of malloc, and clears: 256 KiB for nothing, and
+ * a pool is lost at the ends. */
 void allocate_as_usual(void)
 {
+    PyObjectArenaAllocator arenas = {NULL, new_arena, free_arena};
+    PyObject_SetArenaAllocator(&arenas);
     for (int i = 0; i < 3; i++)
         PyMem_SetAllocator(domains[i], &usual[i]);
 }
