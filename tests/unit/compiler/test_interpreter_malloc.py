@@ -284,14 +284,14 @@ def test_somebody_else_may_make_the_memory_grow():
 
 def test_the_last_block_does_not_grow_over_what_somebody_else_took():
     """It moves behind it, or stays where it is if there is no memory for that: none is taken in vain."""
-    heap = BareHeap(max_pages=10)
-    block = heap.allocate("malloc", 1000)
+    heap = BareHeap(max_pages=11)
+    block = heap.allocate("malloc", 3 * PAGE)
     heap.steal(2)
     before = heap.memory.size
 
-    assert heap.allocate("realloc", block, 9 * PAGE) == 0
+    assert heap.allocate("realloc", block, 6 * PAGE) == 0
     assert heap.memory.size == before
-    assert heap.allocate("realloc", block, 3 * PAGE) == before + UNIT
+    assert heap.allocate("realloc", block, 4 * PAGE) == before + UNIT
 
 
 def test_a_refused_block_leaves_the_heap_as_it_was():
