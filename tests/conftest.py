@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 
 import pytest
 
 pytest_plugins = ["guests", "peer_hosts"]
+
+
+def pytest_configure():
+    """Hear Ctrl-C again where the suite was started in the background: shells have it ignored there."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
