@@ -1,0 +1,223 @@
+"""The guests of `bench_call.py`, in the text format: what a PDK does, without its compiler."""
+
+from __future__ import annotations
+
+import random
+import re
+
+from extism.abi import ENV, FUNCTIONS
+
+__all__ = ["GUESTS"]
+
+
+def _imports(body):
+    names = [name for name in FUNCTIONS if re.search(rf"\(call \${name}[\s)]", body)]
+    for name in names:
+        row = FUNCTIONS[name]
+        params, results = " ".join(row.params), " ".join(row.results)
+        yield f'(import "{ENV}" "{name}" (func ${name} (param {params}) (result {results})))'
+
+
+def _module(body, imports=""):
+    return "\n".join(["(module", *_imports(body), imports, body, ")"])
+
+
+# Input to the guest's own memory, then from there to a new block, as PDKs do it: eight bytes at a
+# time, the rest one by one.
+_ECHO = """
+  (memory (export "memory") 520)
+  (func $room (param $n i64)
+    (local $pages i32)
+    (local.set $pages (i32.wrap_i64 (i64.shr_u (i64.add (local.get $n) (i64.const 131071)) (i64.const 16))))
+    (if (i32.gt_u (local.get $pages) (memory.size))
+      (then (drop (memory.grow (i32.sub (local.get $pages) (memory.size)))))))
+  (func $take (param $at i32) (result i64)
+    (local $n i64) (local $i i64)
+    (local.set $n (call $input_length))
+    (call $room (local.get $n))
+    (block $done (loop $next
+      (br_if $done (i64.gt_s (local.get $i) (i64.sub (local.get $n) (i64.const 8))))
+      (i64.store (i32.add (local.get $at) (i32.wrap_i64 (local.get $i)))
+        (call $input_load_u64 (local.get $i)))
+      (local.set $i (i64.add (local.get $i) (i64.const 8)))
+      (br $next)))
+    (block $done (loop $next
+      (br_if $done (i64.ge_u (local.get $i) (local.get $n)))
+      (i32.store8 (i32.add (local.get $at) (i32.wrap_i64 (local.get $i)))
+        (call $input_load_u8 (local.get $i)))
+      (local.set $i (i64.add (local.get $i) (i64.const 1)))
+      (br $next)))
+    (local.get $n))
+  (func $put (param $at i32) (param $n i64) (result i64)
+    (local $h i64) (local $i i64)
+    (local.set $h (call $alloc (local.get $n)))
+    (block $done (loop $next
+      (br_if $done (i64.gt_s (local.get $i) (i64.sub (local.get $n) (i64.const 8))))
+      (call $store_u64 (i64.add (local.get $h) (local.get $i))
+        (i64.load (i32.add (local.get $at) (i32.wrap_i64 (local.get $i)))))
+      (local.set $i (i64.add (local.get $i) (i64.const 8)))
+      (br $next)))
+    (block $done (loop $next
+      (br_if $done (i64.ge_u (local.get $i) (local.get $n)))
+      (call $store_u8 (i64.add (local.get $h) (local.get $i))
+        (i32.load8_u (i32.add (local.get $at) (i32.wrap_i64 (local.get $i)))))
+      (local.set $i (i64.add (local.get $i) (i64.const 1)))
+      (br $next)))
+    (local.get $h))
+  (func (export "echo") (result i32)
+    (local $n i64)
+    (local.set $n (call $take (i32.const 65536)))
+    (call $output_set (call $put (i32.const 65536) (local.get $n)) (local.get $n))
+    (i32.const 0))
+"""
+
+_SMALL = (
+    _ECHO
+    + """
+  (func (export "noop") (result i32) (i32.const 0))
+  (func (export "give") (result i32)
+    (call $output_set (call $input_offset) (call $input_length))
+    (i32.const 0))
+  (func (export "count") (result i32)
+    (local $n i64) (local $i i64) (local $found i64) (local $c i32) (local $h i64)
+    (local.set $n (call $take (i32.const 65536)))
+    (block $done (loop $next
+      (br_if $done (i64.ge_u (local.get $i) (local.get $n)))
+      (local.set $c (i32.load8_u offset=65536 (i32.wrap_i64 (local.get $i))))
+      (local.set $found (i64.add (local.get $found) (i64.extend_i32_u
+        (i32.or (i32.or (i32.eq (local.get $c) (i32.const 97)) (i32.eq (local.get $c) (i32.const 101)))
+          (i32.or (i32.or (i32.eq (local.get $c) (i32.const 105)) (i32.eq (local.get $c) (i32.const 111)))
+                  (i32.eq (local.get $c) (i32.const 117)))))))
+      (local.set $i (i64.add (local.get $i) (i64.const 1)))
+      (br $next)))
+    (local.set $h (call $alloc (i64.const 8)))
+    (call $store_u64 (local.get $h) (local.get $found))
+    (call $output_set (local.get $h) (i64.const 8))
+    (i32.const 0))
+  (func (export "burn") (result i32)
+    (local $i i64) (local $x i64) (local $h i64)
+    (local.set $x (i64.const 88172645463325252))
+    (loop $next
+      (local.set $x (i64.xor (local.get $x) (i64.shl (local.get $x) (i64.const 13))))
+      (local.set $x (i64.xor (local.get $x) (i64.shr_u (local.get $x) (i64.const 7))))
+      (local.set $x (i64.xor (local.get $x) (i64.shl (local.get $x) (i64.const 17))))
+      (local.set $i (i64.add (local.get $i) (i64.const 1)))
+      (br_if $next (i64.lt_u (local.get $i) (i64.const 500000))))
+    (local.set $h (call $alloc (i64.const 8)))
+    (call $store_u64 (local.get $h) (local.get $x))
+    (call $output_set (local.get $h) (i64.const 8))
+    (i32.const 0))
+"""
+)
+
+_HOST_IMPORTS = """
+  (import "extism:host/user" "add_one" (func $add_one (param i64) (result i64)))
+  (import "extism:host/user" "upper" (func $upper (param i64) (result i64)))
+"""
+
+_HOST = (
+    _ECHO
+    + """
+  (func (export "ints") (result i32)
+    (local $i i64) (local $h i64)
+    (loop $next
+      (local.set $i (call $add_one (local.get $i)))
+      (br_if $next (i64.lt_u (local.get $i) (i64.const 1000))))
+    (local.set $h (call $alloc (i64.const 8)))
+    (call $store_u64 (local.get $h) (local.get $i))
+    (call $output_set (local.get $h) (i64.const 8))
+    (i32.const 0))
+  (func (export "texts") (result i32)
+    (local $i i32) (local $n i64) (local $h i64) (local $answer i64)
+    (local.set $n (call $take (i32.const 65536)))
+    (loop $next
+      (if (local.get $answer) (then nop) (else nop))
+      (local.set $h (call $put (i32.const 65536) (local.get $n)))
+      (call $free (local.get $answer))
+      (local.set $answer (call $upper (local.get $h)))
+      (call $free (local.get $h))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $i) (i32.const 1000))))
+    (call $output_set (local.get $answer) (call $length (local.get $answer)))
+    (i32.const 0))
+""".replace("(if (local.get $answer) (then nop) (else nop))", "")
+)
+
+_STATE = (
+    _ECHO
+    + """
+  (data (i32.const 0) "counter")
+  (data (i32.const 16) "greeting")
+  (data (i32.const 32) "0123456789abcdef0123456789abcdef")
+  (func $times (param $what i32) (result i64)
+    (local $i i32) (local $h i64)
+    (loop $next
+      (block $done
+        (if (i32.eq (local.get $what) (i32.const 0)) (then
+          (call $var_set (call $put (i32.const 0) (i64.const 7)) (call $put (i32.const 32) (i64.const 32)))
+          (br $done)))
+        (if (i32.eq (local.get $what) (i32.const 1)) (then
+          (call $free (local.get $h))
+          (local.set $h (call $var_get (call $put (i32.const 0) (i64.const 7))))
+          (br $done)))
+        (if (i32.eq (local.get $what) (i32.const 2)) (then
+          (call $free (local.get $h))
+          (local.set $h (call $config_get (call $put (i32.const 16) (i64.const 8))))
+          (br $done)))
+        (if (i32.eq (local.get $what) (i32.const 3)) (then
+          (drop (call $get_log_level))
+          (br $done)))
+        (call $log_trace (call $put (i32.const 32) (i64.const 32))))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $i) (i32.const 1000))))
+    (local.get $h))
+  (func $give (param $h i64) (result i32)
+    (call $output_set (local.get $h) (call $length (local.get $h)))
+    (i32.const 0))
+  (func (export "var_set") (result i32) (call $give (call $times (i32.const 0))))
+  (func (export "var_get") (result i32)
+    (call $var_set (call $put (i32.const 0) (i64.const 7)) (call $put (i32.const 32) (i64.const 32)))
+    (call $give (call $times (i32.const 1))))
+  (func (export "config_get") (result i32) (call $give (call $times (i32.const 2))))
+  (func (export "log_level") (result i32) (call $give (call $times (i32.const 3))))
+  (func (export "log_off") (result i32) (call $give (call $times (i32.const 4))))
+"""
+)
+
+
+def _large():
+    """The small guest with 1.9 MB around it: half code that calls each other, half data."""
+    rng = random.Random(7)
+    functions = []
+    for number in range(4200):
+        steps = []
+        for _ in range(rng.randrange(8, 24)):
+            constant = rng.randrange(1 << 40)
+            operation = rng.choice(("add", "xor", "mul", "sub", "rotl"))
+            steps.append(f"(local.set $x (i64.{operation} (local.get $x) (i64.const {constant})))")
+            if rng.random() < 0.3:
+                steps.append(
+                    f"(local.set $x (i64.xor (local.get $x) (i64.load offset={rng.randrange(4096) * 8} (i32.const 0))))"
+                )
+        if number:
+            steps.append(
+                f"(if (i64.eqz (local.get $x)) (then (local.set $x (call $f{rng.randrange(number)} (local.get $x)))))"
+            )
+        functions.append(
+            f"(func $f{number} (param $x i64) (result i64) {' '.join(steps)} (local.get $x))"
+        )
+    used = '(func (export "used") (result i64) (call $f4199 (i64.const 1)))'
+    data = []
+    for block in range(24):
+        text = "".join(f"\\{rng.randrange(256):02x}" for _ in range(40000))
+        data.append(f'(data (i32.const {20 * 65536 + block * 40000}) "{text}")')
+    return _ECHO + "\n".join([*functions, used, *data])
+
+
+GUESTS = {
+    "small": lambda: _module(_SMALL),
+    "host": lambda: _module(_HOST, _HOST_IMPORTS),
+    "state": lambda: _module(_STATE),
+    "large": lambda: _module(_large()),
+}
+"""Module text by name."""
