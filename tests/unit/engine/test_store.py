@@ -12,10 +12,9 @@ import pytest
 from extism._engine import interrupts
 from extism._engine.engine import Engine, Settings, shared_engine, wat_to_wasm
 from extism._engine.faults import FaultKind
-from extism._engine.interrupts import PARK_AFTER, StopReason
+from extism._engine.interrupts import PARK_AFTER, StopReason, depth
 from extism._engine.linker import Linker
 from extism._engine.store import Store
-from extism._engine.trampoline import running
 from extism.errors import CallError
 
 LOOP = """(module
@@ -159,7 +158,11 @@ def test_spans_nest_sixteen_deep_and_no_deeper(engine):
         stores[16].open(None)
     elsewhere = []
     thread = threading.Thread(
-        target=lambda: (stores[16].open(None), elsewhere.append(running.depth), stores[16].close())
+        target=lambda: (
+            stores[16].open(None),
+            elsewhere.append(depth(threading.get_ident())),
+            stores[16].close(),
+        )
     )
     thread.start()
     thread.join()
@@ -167,7 +170,7 @@ def test_spans_nest_sixteen_deep_and_no_deeper(engine):
         store.close()
 
     assert elsewhere == [1]
-    assert running.depth == 0
+    assert depth(threading.get_ident()) == 0
     stores[16].open(None)
     stores[16].close()
 
@@ -178,7 +181,7 @@ def test_closing_twice_does_nothing(store):
     store.close()
     store.close()
 
-    assert (running.depth, store.is_running) == (0, False)
+    assert (depth(threading.get_ident()), store.is_running) == (0, False)
 
 
 def wait_until(holds, seconds=10.0):
@@ -264,7 +267,7 @@ def test_a_store_goes_with_its_last_reference(engine):
 def test_an_exception_between_two_calls_leaves_no_trap_behind(store, instantiate):
     """What a signal left unread is not taken for the end of the next call."""
     noop = instantiate('(module (func (export "noop")))').function("noop", (), ())
-    store._trap.value = 1  # what a call leaves whose KeyboardInterrupt came before it was read
+    store.trap.value = 1  # what a call leaves whose KeyboardInterrupt came before it was read
 
     assert noop(None) is None
 
