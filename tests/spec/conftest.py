@@ -50,3 +50,18 @@ def fresh_log_sink():
     log_sinks._forget()
     yield
     log_sinks._forget()
+
+
+def pytest_generate_tests(metafunc):
+    """Every promise holds whether kernel and plug-in are one module or two; slow guests show it once."""
+    if "fusing" in metafunc.fixturenames:
+        is_slow = any(metafunc.definition.iter_markers("guest_python"))
+        ways = ["fused"] if is_slow else ["fused", "apart"]
+        metafunc.parametrize("fusing", ways, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def fusing(request, monkeypatch):
+    """Whether plug-ins take the kernel in."""
+    monkeypatch.setenv("EXTISM_FUSE", "0" if request.param == "apart" else "1")
+    return request.param

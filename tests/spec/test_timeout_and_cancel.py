@@ -379,7 +379,6 @@ CTRL_C_ANYWHERE = """
 import os, random, signal, threading
 import extism
 from extism._engine import interrupts
-from extism._engine.trampoline import running
 
 @extism.host_fn(signature=([], []))
 def touch(plugin, inputs, outputs):
@@ -403,7 +402,8 @@ for name in ("loop", "quick"):
             caught += 1
     print(name, caught)
 plugin.call("quick", "")
-print(interrupts._running, running.depth, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+depth = interrupts.depth(threading.get_ident())
+print(interrupts._running, depth, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
 """
 
 

@@ -11,7 +11,8 @@ nothing at all is read from a directory that others may write to.
     <directory>/<key>.cwasm  the artefact
     <directory>/<key>.mac    HMAC-SHA256(secret, key + SHA-256(artefact)), 32 bytes
     <directory>/<key>.seen   HMAC-SHA256(secret, key + identity of the file that was checked), 32 bytes
-    key                      SHA-256 of engine version, its recipe, platform and the module's bytes
+    key                      SHA-256 of engine version, its recipe, platform, what is done to the
+                             module before it is compiled, and the module's bytes
 
 Reading 25 MB to check them takes longer than all the rest of a start. So what was checked is noted, as device,
 inode, size and times of the file: as long as these are the same, nothing is read again.
@@ -33,18 +34,18 @@ import tempfile
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from extism._engine.bindings import engine_version
 from extism.errors import CompileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from extism._engine.engine import Engine, Module
 
-__all__ = ["MAX_BYTES", "ModuleCache"]
+__all__ = ["MAX_BYTES", "ModuleCache", "Rewrite"]
 
 MAX_BYTES: Final = 2 << 30
 """The artefacts used least recently are deleted when all of them together exceed this."""
@@ -58,6 +59,13 @@ _STALE_AFTER: Final = 3600.0
 _TEMPORARY: Final = "tmp-"
 
 _log = logging.getLogger("extism.cache")
+
+
+class Rewrite(NamedTuple):
+    """What is done to a module before it is compiled; other functions need another `label`."""
+
+    label: str
+    function: Callable[[bytes], bytes]
 
 
 class ModuleCache:
@@ -76,18 +84,22 @@ class ModuleCache:
         self._is_opened = False
         self._is_writable = True
 
-    def module(self, engine: Engine, wasm: bytes, name: str = "") -> Module:
+    def module(
+        self, engine: Engine, wasm: bytes, name: str = "", rewrite: Rewrite | None = None
+    ) -> Module:
         """
-        Return native code for the binary module `wasm`.
+        Return native code for the binary module `wasm`, or for what `rewrite` makes of it.
+
+        What was rewritten is found again by the bytes that it was made of.
 
         Raises:
             CompileError: The bytes are not a valid module.
         """
-        key = _key(engine, wasm)
+        key = _key(engine, wasm, rewrite.label if rewrite else "")
         found = self._memo.get(key) or self._load(engine, key)
         if found is None:
             started = time.monotonic()
-            found = engine.compile(wasm, name)
+            found = engine.compile(rewrite.function(wasm) if rewrite else wasm, name)
             _log.debug("compiled %s in %.2f s", name or key[:12], time.monotonic() - started)
             self._save(key, found)
         self._memo[key] = found
@@ -149,8 +161,10 @@ class ModuleCache:
             return self._secret
 
 
-def _key(engine: Engine, wasm: bytes) -> str:
+def _key(engine: Engine, wasm: bytes, label: str = "") -> str:
     about = f"{engine_version()} {engine.recipe} {sys.platform} {_machine()}"
+    if label:
+        about = f"{about} {label}"
     digest = hashlib.sha256(about.encode())
     digest.update(hashlib.sha256(wasm).digest())
     return digest.hexdigest()

@@ -15,7 +15,8 @@ from extism import abi
 from extism._engine.faults import FaultKind
 from extism._engine.linker import Instance as EngineInstance
 from extism._engine.store import Store
-from extism._runtime.kernel import Kernel, NoRoom
+from extism._runtime.fuse import PREFIX, START
+from extism._runtime.kernel import INITIAL_BYTES, Kernel, NoRoom
 from extism._runtime.outcome import Exit, creation_error
 from extism._runtime.startup import initialise, initialise_library, runs_code
 from extism.errors import CallError, FunctionNotFound, ManifestError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from extism._engine.engine import Module as Code
     from extism._engine.faults import Fault
-    from extism._engine.linker import Linker
+    from extism._engine.linker import InstancePre, Linker
     from extism._engine.memory import Memory
     from extism._engine.store import Function
     from extism._engine.wasi import Wasi
@@ -49,7 +50,8 @@ class Program:
         units: The modules, dependencies first.
         main: The one whose exports are called.
         linker: Everything that belongs to no store.
-        kernel: The kernel's code.
+        kernel: The kernel's code; None where it is inside the main module's.
+        fused: The main module with the kernel inside, ready to be instantiated; None for two instances.
         wasi: What the modules see of the world; None without WASI.
         max_bytes: How much all memories together may grow; None for no limit.
         is_limited_by_manifest: Whether the manifest says `max_bytes`, so that it is kept to the byte.
@@ -60,7 +62,8 @@ class Program:
     units: tuple[Unit, ...]
     main: Unit
     linker: Linker
-    kernel: Code
+    kernel: Code | None
+    fused: InstancePre | None
     wasi: Wasi | None
     max_bytes: int | None
     is_limited_by_manifest: bool
@@ -209,18 +212,41 @@ class Instance:
 
     def _create(self, call: Call) -> None:
         program = self._program
-        self._kernel = Kernel(self._made(program.linker.instantiate(self.store, program.kernel)))
-        self._memories.append((self._kernel.data, self._kernel.data.size))
-        self.store.limit_memory(self._cap())
-        call.kernel = self._kernel
-        linker = program.linker.clone()
-        linker.define_instance(abi.ENV, self._kernel.instance)
-        for unit in program.units:
-            self._link(linker, unit, call)
+        if program.fused is not None:
+            self._create_fused(program.fused, call)
+        else:
+            self._create_apart(call)
         if call.is_late and any(
             runs_code(u.outline, is_main=u is program.main) for u in program.units
         ):
             raise creation_error(Exit(is_late=True))
+
+    def _create_apart(self, call: Call) -> None:
+        """Make an instance of the kernel, then one of each module."""
+        program = self._program
+        assert program.kernel is not None
+        kernel = self._made(program.linker.instantiate(self.store, program.kernel))
+        self._adopt(Kernel(kernel), call)
+        self.store.limit_memory(self._cap())
+        linker = program.linker.clone()
+        linker.define_instance(abi.ENV, kernel)
+        for unit in program.units:
+            self._link(linker, unit, call)
+
+    def _create_fused(self, code: InstancePre, call: Call) -> None:
+        """Make the one instance; its start function runs when the kernel in it is known."""
+        main = self._program.main
+        self.store.limit_memory(self._cap())
+        self._main = self._made(code.instantiate(self.store, call))
+        self._adopt(Kernel(self._main, PREFIX), call)
+        if main.outline.start is not None:
+            self._check(self._main.function(START, (), ())(call))
+        self._watch(main, self._main)
+        self._check(initialise(self._main, main.functions, call))
+
+    def _adopt(self, kernel: Kernel, call: Call) -> None:
+        self._kernel = call.kernel = kernel
+        self._memories.append((kernel.data, INITIAL_BYTES))
 
     def _link(self, linker: Linker, unit: Unit, call: Call) -> None:
         is_main = unit is self._program.main
@@ -230,29 +256,36 @@ class Instance:
         instance = self._made(linker.instantiate(self.store, unit.code, call))
         if is_main:
             self._main = instance
+        self._watch(unit, instance)
+        run = initialise if is_main else initialise_library
+        self._check(run(instance, unit.functions, call))
+        linker.define_instance(unit.name, instance)
+
+    def _watch(self, unit: Unit, instance: EngineInstance) -> None:
+        """Keep the memories that a module shows, to know how much they have grown."""
         own = unit.outline.imported_count("memory")
         for export in unit.outline.exports:
             if export.kind == "memory" and export.index >= own:
                 memory = unit.outline.memories[export.index]
                 start = memory.limits.min * memory.page_size
                 self._memories.append((instance.memory(export.name), start))
-        run = initialise if is_main else initialise_library
-        fault = run(instance, unit.functions, call)
+
+    def _check(self, fault: Fault | None) -> None:
         if fault is not None:
             raise creation_error(Exit(fault, is_out_of_memory=self._wanted_more(fault)))
-        linker.define_instance(unit.name, instance)
 
     def _made(self, made: EngineInstance | Fault) -> EngineInstance:
         if isinstance(made, EngineInstance):
             return made
-        raise creation_error(Exit(made, is_out_of_memory=self._wanted_more(made)))
+        self._check(made)
+        raise AssertionError("no instance, and no reason")
 
     def _cap(self) -> int | None:
         """Return how large any one memory may become: the engine's limit is one for all of them."""
         limit = self._program.max_bytes
         if limit is None:
             return None
-        return max([self._kernel.data.size, *_initial_sizes(self._program)]) + limit
+        return max([INITIAL_BYTES, *_initial_sizes(self._program)]) + limit
 
     def _has_outgrown(self) -> bool:
         """Tell whether all memories together have grown by more than a manifest grants."""
@@ -270,7 +303,7 @@ class Instance:
         """
         if hasattr(self, "_kernel") and self._kernel.has_refused:
             return True
-        cap = self._cap() if hasattr(self, "_kernel") else None
+        cap = self._cap()
         if cap is None or fault is None or fault.trap not in _TRAPS_WITHOUT_MEMORY:
             return False
         return any(memory.size + abi.PAGE > cap for memory, _ in self._memories)

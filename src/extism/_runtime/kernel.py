@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from extism._engine.linker import Instance
     from extism._engine.store import Function
 
-__all__ = ["Kernel", "NoRoom", "kernel_wasm"]
+__all__ = ["INITIAL_BYTES", "Kernel", "NoRoom", "kernel_wasm"]
 
 Data: TypeAlias = bytes | bytearray | memoryview
+
+INITIAL_BYTES: Final = 16 * 65536
+"""The size of `data` before anything is allocated."""
 
 _FIRST: Final = 512
 """The first handle."""
@@ -73,22 +76,22 @@ def kernel_wasm() -> bytes:
 
 class Kernel:
     """
-    The kernel of one store, as the host uses it.
+    The kernel of one store, as the host uses it; `prefix` is before the names of its exports.
 
     What the host runs of it is short, and cannot be ended by a deadline: a list would be torn in the
     middle, and a host function would be told that there is no room where there is no time.
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, prefix: str = "") -> None:
         self.instance = instance
         self._store = instance.store
-        self.data = instance.memory("data")
-        self._meta = instance.memory("meta")
+        self.data = instance.memory(prefix + "data")
+        self._meta = instance.memory(prefix + "meta")
         self._look()
-        self._begin = instance.function("begin", ("i64",), ("i64",))
-        self._alloc = instance.function("alloc", ("i64",), ("i64",))
-        self._reserve = instance.function("reserve", ("i64",), ("i64",))
-        self._free = instance.function("free", ("i64",), ())
+        self._begin = instance.function(prefix + "begin", ("i64",), ("i64",))
+        self._alloc = instance.function(prefix + "alloc", ("i64",), ("i64",))
+        self._reserve = instance.function(prefix + "reserve", ("i64",), ("i64",))
+        self._free = instance.function(prefix + "free", ("i64",), ())
 
     @property
     def is_cancelled(self) -> bool:

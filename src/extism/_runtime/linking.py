@@ -137,13 +137,17 @@ def _others(faults: Sequence[tuple[Import, str]]) -> list[str]:
     return [f"Also missing or of another type: {shown}"]
 
 
-def host_linker(engine: Engine, host: Sequence[HostImport], *, has_wasi: bool) -> Linker:
-    """Return a linker with everything that belongs to no store: WASI, then host functions in order."""
+def host_linker(
+    engine: Engine, host: Sequence[HostImport], parts: Sequence[Part], *, has_wasi: bool
+) -> Linker:
+    """Return a linker with all that modules import of what belongs to no store: WASI, then `host` in order."""
     linker = Linker(engine)
-    if has_wasi:
+    wanted = {(item.module, item.name) for part in parts for item in part.outline.imports}
+    if has_wasi and any(module == abi.WASI for module, _ in wanted):
         linker.define_wasi()
     for item in host:
-        linker.define_function(item.namespace, item.name, item.params, item.results, item.body)
+        if (item.namespace, item.name) in wanted:
+            linker.define_function(item.namespace, item.name, item.params, item.results, item.body)
     return linker
 
 

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from extism._wasm.cursor import Cursor
 from extism._wasm.instructions import (
@@ -43,10 +44,14 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Mapping
 
+    from extism._wasm.inline import Inlining
     from extism._wasm.model import Section
     from extism._wasm.writer import Chunk
 
     Move = Callable[[int], int]
+
+_CALL: Final = 0x10
+_NOTHING: Final[Mapping[int, bytes]] = MappingProxyType({})
 
 __all__ = ["Renumbering", "Shift", "renumber_code", "renumber_expression"]
 
@@ -106,9 +111,13 @@ class Renumbering:
         }
 
 
-def renumber_code(section: Section, renumbering: Renumbering) -> Section:
+def renumber_code(
+    section: Section, renumbering: Renumbering, inlining: Inlining | None = None
+) -> Section:
     """
     Return the code section with all indices renumbered.
+
+    With `inlining`, calls give way to what they call; functions must be among the moving spaces then.
 
     Raises:
         WasmError: An opcode is unknown, or the code is cut off.
@@ -116,10 +125,13 @@ def renumber_code(section: Section, renumbering: Renumbering) -> Section:
     view, cursor = memoryview(section.data), Cursor.over(section)
     chunks: list[Chunk] = []
     copied = cursor.offset
-    for _ in range(cursor.count(2)):
+    for place in range(cursor.count(2)):
         start = cursor.offset
         body = cursor.inner()
-        pieces = _body(body, renumbering)
+        if inlining is None:
+            pieces = _body(body, renumbering)
+        else:
+            pieces = _inlined(body, renumbering, inlining, inlining.params[place])
         if pieces:
             size = write_unsigned(sum(map(len, pieces)))
             chunks += [view[copied:start], size, *pieces]
@@ -136,8 +148,7 @@ def renumber_expression(expression: bytes, renumbering: Renumbering) -> bytes:
 
 def _body(cursor: Cursor, renumbering: Renumbering) -> list[Chunk]:
     """Return the pieces of the new body, none if it stays as it is."""
-    if cursor.data[cursor.end - 1] != END or not cursor.remaining:
-        raise cursor.fail("a function body without its end", max(cursor.offset, cursor.end - 1))
+    _check_end(cursor)
     start = cursor.offset
     runs = cursor.count(2)
     if "type" not in renumbering.moves:
@@ -156,7 +167,36 @@ def _body(cursor: Cursor, renumbering: Renumbering) -> list[Chunk]:
     return head + (pieces or [memoryview(cursor.data)[code : cursor.end]])
 
 
-def _instructions(cursor: Cursor, copied: int, renumbering: Renumbering) -> list[Chunk]:
+def _inlined(
+    cursor: Cursor, renumbering: Renumbering, inlining: Inlining, params: int
+) -> list[Chunk]:
+    """The same as `_body`, with calls replaced; types do not move."""
+    _check_end(cursor)
+    runs = cursor.count(2)
+    start, count = cursor.offset, params
+    for _ in range(runs):
+        count += cursor.u32()
+        read_valtype(cursor)
+    code = cursor.offset
+    pieces = _instructions(cursor, code, renumbering, inlining.at(count))
+    if not pieces:
+        return []
+    scratch = inlining.locals
+    head = [write_unsigned(runs + len(scratch)), cursor.data[start:code], *scratch]
+    return [*head, *pieces]
+
+
+def _check_end(cursor: Cursor) -> None:
+    if cursor.data[cursor.end - 1] != END or not cursor.remaining:
+        raise cursor.fail("a function body without its end", max(cursor.offset, cursor.end - 1))
+
+
+def _instructions(
+    cursor: Cursor,
+    copied: int,
+    renumbering: Renumbering,
+    inlined: Mapping[int, bytes] = _NOTHING,
+) -> list[Chunk]:
     """
     Return the pieces that replace the bytes from `copied` to the cursor's end, none if none changes.
 
@@ -180,7 +220,12 @@ def _instructions(cursor: Cursor, copied: int, renumbering: Renumbering) -> list
             offset = cursor.offset
             continue
         start = cursor.offset = offset + 1
-        new = encoded[cursor.u32()]
+        index = cursor.u32()
+        if index in inlined and data[offset] == _CALL:
+            pieces += [view[copied:offset], inlined[index]]
+            offset = copied = cursor.offset
+            continue
+        new = encoded[index]
         offset = cursor.offset
         if data[start:offset] != new:
             pieces += [view[copied:start], new]
