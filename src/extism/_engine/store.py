@@ -286,8 +286,8 @@ class Function:
             c_void_p(addressof(store.trap)),
         )
         self.has_results = bool(results)
-        self._pack = layout(params).pack_into
-        self._unpack = layout(results).unpack_from
+        self._pack = layout(tuple(params)).pack_into
+        self._unpack = layout(tuple(results)).unpack_from
 
     def __call__(self, data: object, *values: float) -> Fault | None:
         """

@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 import threading
 from ctypes import byref, c_char, c_void_p
+from functools import cache
 from operator import index
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,7 +55,8 @@ class _Running(threading.local):
 running: Final = _Running()
 
 
-def layout(types: Sequence[str]) -> struct.Struct:
+@cache
+def layout(types: tuple[str, ...]) -> struct.Struct:
     """
     Return the struct that packs values of `types` into slots.
 
@@ -143,8 +145,8 @@ class Trampoline:
 def _entry(
     params: Sequence[str], results: Sequence[str], body: Callable[..., Sequence[Any]], label: str
 ) -> Callable[..., int | None]:
-    unpack = layout(params).unpack_from
-    pack = layout(results).pack_into
+    unpack = layout(tuple(params)).unpack_from
+    pack = layout(tuple(results)).pack_into
     convert = _converter(results, label)
     has_results = bool(results)
     slots: Any = c_char * (SLOT * max(len(params), len(results), 1))

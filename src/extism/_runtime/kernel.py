@@ -10,7 +10,7 @@ memory's real size all the same.
 from __future__ import annotations
 
 import struct
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -88,10 +88,23 @@ class Kernel:
         self.data = instance.memory(prefix + "data")
         self._meta = instance.memory(prefix + "meta")
         self._look()
-        self._begin = instance.function(prefix + "begin", ("i64",), ("i64",))
-        self._alloc = instance.function(prefix + "alloc", ("i64",), ("i64",))
-        self._reserve = instance.function(prefix + "reserve", ("i64",), ("i64",))
-        self._free = instance.function(prefix + "free", ("i64",), ())
+        self._prefix = prefix
+
+    @cached_property
+    def _begin(self) -> Function:
+        return self.instance.function(self._prefix + "begin", ("i64",), ("i64",))
+
+    @cached_property
+    def _alloc(self) -> Function:
+        return self.instance.function(self._prefix + "alloc", ("i64",), ("i64",))
+
+    @cached_property
+    def _reserve(self) -> Function:
+        return self.instance.function(self._prefix + "reserve", ("i64",), ("i64",))
+
+    @cached_property
+    def _free(self) -> Function:
+        return self.instance.function(self._prefix + "free", ("i64",), ())
 
     @property
     def is_cancelled(self) -> bool:

@@ -221,11 +221,11 @@ def test_an_exception_in_a_start_function_comes_back(instantiate):
 def test_a_type_that_is_no_number_is_refused(instantiate, kind):
     """Only the four number types have a form in Python."""
     with pytest.raises(ValueError, match=f"no host value for the type {kind}"):
-        layout([kind])
+        layout((kind,))
     with pytest.raises(ValueError, match=f"no host value for the type {kind}"):
         instantiate("(module)", f=([kind], (), lambda _data: ()))
 
 
 def test_a_slot_has_sixteen_bytes():
     """The layout of many values is the row of their slots."""
-    assert layout(["i32", "f64", "i64"]).size == 3 * SLOT
+    assert layout(("i32", "f64", "i64")).size == 3 * SLOT
