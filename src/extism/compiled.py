@@ -137,8 +137,8 @@ class CompiledPlugin:
         if functions is HOST_FN_REGISTRY:
             self.functions = _ambient(parts)
         with _prefixed("Unable to create Extism plugin: "):
-            host = (*host_imports(), *(function.host_import() for function in self.functions))
-            check_imports(parts, host, has_wasi=has_wasi)
+            host = tuple(function.host_import() for function in self.functions)
+            check_imports(parts, (*host_imports(), *host), has_wasi=has_wasi)
             ordered = in_order(parts)
             world = _world(self.manifest, wasi)
         wants_fuse = os.environ.get(_FUSE) != "0" if fuse is None else fuse
@@ -153,8 +153,8 @@ class CompiledPlugin:
                 for each in ordered
             )
         main = next(unit for unit in units if unit.name == MAIN)
-        given = (*host, *kernel_imports()) if fused else host
-        linker = host_linker(engine, given, ordered, has_wasi=has_wasi)
+        house = (*host_imports(), *kernel_imports()) if fused else host_imports()
+        linker = host_linker(engine, house, host, ordered, has_wasi=has_wasi)
         self._program: Program | None = Program(
             units=units,
             main=main,

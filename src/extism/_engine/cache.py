@@ -24,6 +24,7 @@ being right. A mismatch of artefact and MAC is a miss.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import logging
@@ -162,12 +163,16 @@ class ModuleCache:
 
 
 def _key(engine: Engine, wasm: bytes, label: str = "") -> str:
-    about = f"{engine_version()} {engine.recipe} {sys.platform} {_machine()}"
+    about = f"{_version()} {engine.recipe} {sys.platform} {_machine()}"
     if label:
         about = f"{about} {label}"
     digest = hashlib.sha256(about.encode())
     digest.update(hashlib.sha256(wasm).digest())
     return digest.hexdigest()
+
+
+_version = functools.cache(engine_version)
+"""Looked up once: it reads folders, which no version changes under a process that has loaded the engine."""
 
 
 def _machine() -> str:

@@ -62,9 +62,14 @@ class Linker:
         Raises:
             ValueError: A type is not a number type.
         """
-        trampoline = Trampoline(params, results, body, f"{namespace}::{name}")
+        self.define_trampoline(
+            namespace, name, Trampoline(params, results, body, f"{namespace}::{name}")
+        )
+
+    def define_trampoline(self, namespace: str, name: str, trampoline: Trampoline) -> None:
+        """Let modules import a function that is ready; linkers may share it."""
         space, label = namespace.encode(), name.encode()
-        kind = functype(params, results)
+        kind = functype(trampoline.params, trampoline.results)
         error = lib.wasmtime_linker_define_func_unchecked(
             self._pointer,
             space,

@@ -8,6 +8,7 @@ Marshalling only; what is allowed is decided in `_capabilities/`. Which handles 
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from extism import abi
@@ -115,6 +116,7 @@ _BODIES: Final[dict[str, Callable[..., Sequence[int]]]] = {
 }
 
 
+@cache
 def host_imports() -> tuple[abi.HostImport, ...]:
     """Return the host's functions, ready to be linked."""
     return tuple(

@@ -73,6 +73,7 @@ _INLINED: Final = (
 )
 
 
+@cache
 def kernel_imports() -> tuple[abi.HostImport, ...]:
     """Return functions that meet a fused module's imports of the kernel; nothing calls them."""
     return tuple(

@@ -9,11 +9,12 @@ How a plugin comes to life after that is `instance.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from extism import abi
 from extism._engine.linker import Linker
+from extism._engine.trampoline import Trampoline
 from extism._wasm.model import FuncType
 from extism.errors import LinkError
 
@@ -138,17 +139,36 @@ def _others(faults: Sequence[tuple[Import, str]]) -> list[str]:
 
 
 def host_linker(
-    engine: Engine, host: Sequence[HostImport], parts: Sequence[Part], *, has_wasi: bool
+    engine: Engine,
+    house: Sequence[HostImport],
+    host: Sequence[HostImport],
+    parts: Sequence[Part],
+    *,
+    has_wasi: bool,
 ) -> Linker:
-    """Return a linker with all that modules import of what belongs to no store: WASI, then `host` in order."""
+    """
+    Return a linker with all that modules import of what belongs to no store.
+
+    WASI, then the house's own functions, which are the same for all plugins, then `host` in order.
+    """
     linker = Linker(engine)
     wanted = {(item.module, item.name) for part in parts for item in part.outline.imports}
     if has_wasi and any(module == abi.WASI for module, _ in wanted):
         linker.define_wasi()
+    for item in house:
+        if (item.namespace, item.name) in wanted:
+            linker.define_trampoline(item.namespace, item.name, _lasting(item))
     for item in host:
         if (item.namespace, item.name) in wanted:
             linker.define_function(item.namespace, item.name, item.params, item.results, item.body)
     return linker
+
+
+@cache
+def _lasting(item: HostImport) -> Trampoline:
+    """Return the trampoline of a function of the house, made once for the process."""
+    label = f"{item.namespace}::{item.name}"
+    return Trampoline(item.params, item.results, item.body, label)
 
 
 class _Givers:
