@@ -18,16 +18,19 @@ from extism import abi
 from extism._capabilities.paths import mounts
 from extism._engine.cache import ModuleCache
 from extism._engine.engine import Settings, shared_engine, wat_to_wasm
+from extism._engine.faults import cause_first
 from extism._runtime.env import host_imports
 from extism._runtime.fuse import can_fuse, fusing, kernel_imports
 from extism._runtime.instance import Program
 from extism._runtime.kernel import kernel_wasm
 from extism._runtime.linking import Part, Unit, check_imports, host_linker, in_order
+from extism._runtime.outcome import CREATION
 from extism._wasm.reader import read
 from extism.caches import native_directory
 from extism.errors import (
     CompileError,
     Error,
+    LinkError,
     ManifestError,
     PluginClosed,
     SourceError,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from extism._engine.engine import Engine, Module
+    from extism._engine.linker import InstancePre, Linker
     from extism._engine.wasi import Wasi
     from extism.functions import Function
     from extism.sources import ResolvedModule
@@ -160,7 +164,7 @@ class CompiledPlugin:
             main=main,
             linker=linker,
             kernel=None if fused else cache.module(engine, kernel_wasm(), "kernel"),
-            fused=linker.prepare(fused) if fused else None,
+            fused=_prepared(linker, fused) if fused else None,
             wasi=world,
             max_bytes=_max_bytes(self.manifest, max_memory),
             is_limited_by_manifest=self.manifest.memory.max_pages is not None,
@@ -216,6 +220,15 @@ class CompiledPlugin:
         if self._program is None:
             return "<CompiledPlugin closed>"
         return f"<CompiledPlugin {', '.join(self._program.callable_names()[:8])}>"
+
+
+def _prepared(linker: Linker, code: Module) -> InstancePre:
+    """Resolve the imports of a fused module; what only the engine knows of WASI is told as a creation's end."""
+    try:
+        return linker.prepare(code)
+    except LinkError as exc:
+        exc.args = (CREATION + cause_first(str(exc)),)
+        raise
 
 
 def _fused_code(parts: Sequence[Part], engine: Engine, cache: ModuleCache) -> Module | None:

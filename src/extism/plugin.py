@@ -60,7 +60,7 @@ class Plugin:
         functions: The host functions that the plugin may import; those ever decorated if left out.
         http_response_headers: Let the plugin read the headers of responses.
         logger: Name of the `logging` logger that gets what the plugin logs.
-        fuel_limit: See `CompiledPlugin`; so are `ca_bundle`, `policy` and `max_memory`.
+        fuel_limit: See `CompiledPlugin`; so are `ca_bundle`, `policy`, `max_memory` and `fuse`.
 
     Raises:
         Error: It cannot be made; the text begins with `Unable to compile` or `Unable to create`.
@@ -80,6 +80,7 @@ class Plugin:
         ca_bundle: str | None = None,
         policy: SourcePolicy | None = None,
         max_memory: int | None = abi.DEFAULT_MAX_MEMORY,
+        fuse: bool | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._owner: int | None = None
@@ -97,6 +98,7 @@ class Plugin:
                 ca_bundle=ca_bundle,
                 policy=policy,
                 max_memory=max_memory,
+                fuse=fuse,
             )
         )
         self.compiled_plugin: CompiledPlugin | None = compiled

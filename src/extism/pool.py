@@ -38,6 +38,7 @@ _COMPILE_OPTIONS: Final = (
     "ca_bundle",
     "policy",
     "max_memory",
+    "fuse",
 )
 """Those of the options that are a `CompiledPlugin`'s: they hold for every plugin that is made of it."""
 

@@ -37,6 +37,7 @@ class PluginOptions(TypedDict, total=False):
     ca_bundle: str | None
     policy: SourcePolicy | None
     max_memory: int | None
+    fuse: bool | None
 
 
 class PooledPlugin(Plugin):
