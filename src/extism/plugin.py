@@ -8,7 +8,6 @@ plugin which is running it gets `PluginBusy`, because waiting would be for ever.
 from __future__ import annotations
 
 import threading
-import time
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
@@ -180,9 +179,7 @@ class Plugin:
             instance = self._instance
             if instance is None or instance.is_worn:
                 instance = self._revive()
-            deadline = None
-            if timeout is not None or self._timeout_ms is not None:
-                deadline = _sooner(deadline_after(self._timeout_ms), timeout)
+            deadline = deadline_after(self._timeout_ms, timeout)
             call = Call(function_name, self._state, content, deadline, host_context)
             try:
                 ended = instance.run(call)
@@ -359,14 +356,6 @@ class CancelHandle:
         """End the call that runs now, if any; one that begins later is not touched."""
         self._plugin._cancel()  # noqa: SLF001 - its own plugin
         return True
-
-
-def _sooner(deadline: float | None, timeout: float | None) -> float | None:
-    """Return the earlier of a deadline and the end of `timeout` seconds."""
-    if timeout is None:
-        return deadline
-    mine = time.monotonic() + timeout
-    return mine if deadline is None else min(deadline, mine)
 
 
 def _input(data: str | Buffer) -> bytes | bytearray | memoryview:

@@ -70,6 +70,10 @@ class Call:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
 
-def deadline_after(timeout_ms: int | None) -> float | None:
-    """Return the monotonic time that lies `timeout_ms` ahead; None for no limit."""
-    return None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+def deadline_after(timeout_ms: int | None, timeout: float | None = None) -> float | None:
+    """Return the monotonic time of the sooner end: `timeout_ms` ahead, or `timeout` seconds; None for no limit."""
+    if timeout_ms is None and timeout is None:
+        return None
+    limits = [timeout] if timeout is not None else []
+    limits += [timeout_ms / 1000] if timeout_ms is not None else []
+    return time.monotonic() + min(limits)
