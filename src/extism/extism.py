@@ -2,12 +2,16 @@
 Upstream's module of the same name: the old names, for applications that import them from here.
 
 What has a place of its own is handed on. Defined here is only what applications and upstream's own tests reach
-for below the surface: the classes behind `host_fn`, and the conversions at the border to C, which this library
-has elsewhere (`codecs.py`, `functions.py`).
+for below the surface: the conversions at the border to C, which this library has elsewhere (`codecs.py`,
+`functions.py`, `sources.py`).
 """
 
 from __future__ import annotations
 
+import base64
+import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from extism._capabilities.log_sinks import CustomLogger, set_log_custom, set_log_file
@@ -15,13 +19,19 @@ from extism.codecs import Codec, Json, Pickle, parameter_wire, result_wires
 from extism.compiled import CompiledPlugin
 from extism.current import CurrentPlugin, Memory
 from extism.errors import Error
-from extism.functions import HOST_FN_REGISTRY, Function, host_fn
+from extism.functions import (
+    HOST_FN_REGISTRY,
+    ExplicitFunction,
+    Function,
+    TypeInferredFunction,
+    host_fn,
+)
 from extism.plugin import CancelHandle, Plugin
 from extism.values import WASM_TYPES, Val, ValType
 from extism.version import extism_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from extism.abi import HostImport, ValueType
     from extism.codecs import Wire
@@ -49,54 +59,10 @@ __all__ = [
     "set_log_file",
 ]
 
-_INDEX_BYTES: Final = 4
-
 _FIELDS: Final = {0: "i32", 1: "i64", 2: "f32", 3: "f64"}
 """Where C's union keeps a number, by the tag beside it."""
 
 _OF_THE_LIBRARY: Final = frozenset({"_ffi", "_lib", "handle_args"})
-
-
-class ExplicitFunction(Function):
-    """
-    What upstream's `host_fn` makes with a signature.
-
-    Args:
-        namespace: As in `Function`, like `name`, `args` and `returns`.
-        func: Called with the plugin, the inputs, the outputs and the user data.
-        user_data: Handed to every call, but not the last item if it is upstream's: the place of the function
-            in the registry, in 4 bytes.
-    """
-
-    def __init__(
-        self,
-        namespace: str | None,
-        name: str,
-        args: Sequence[ValType],
-        returns: Sequence[ValType],
-        func: Callable[..., Any],
-        user_data: Sequence[Any],
-    ) -> None:
-        super().__init__(namespace, name, args, returns, func, *_without_index(user_data))
-
-    @property
-    def func(self) -> Callable[..., Any]:
-        """The Python function."""
-        return self.f
-
-
-class TypeInferredFunction(ExplicitFunction):
-    """What upstream's `host_fn` makes without a signature; `user_data` as in `ExplicitFunction`."""
-
-    def __init__(
-        self,
-        namespace: str | None,
-        name: str,
-        func: Callable[..., Any],
-        user_data: Sequence[Any],
-    ) -> None:
-        made = Function.inferred(namespace, name, func, _without_index(user_data))
-        self.__dict__.update(made.__dict__)
 
 
 class _ExtismFunctionMetadata:
@@ -109,11 +75,19 @@ class _ExtismFunctionMetadata:
         self.pointer = None
 
 
-def _without_index(user_data: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the user data without the last item if it is a place in the registry, which has no use here."""
-    data = tuple(user_data)
-    last = data[-1] if data else None
-    return data[:-1] if isinstance(last, bytes) and len(last) == _INDEX_BYTES else data
+class _Base64Encoder(json.JSONEncoder):
+    """Writes bytes as base64, anywhere in a manifest."""
+
+    def default(self, o: Any) -> Any:
+        return base64.b64encode(o).decode() if isinstance(o, bytes) else super().default(o)
+
+
+def _wasm(plugin: Any) -> Any:
+    """Return the bytes behind the first argument of `Plugin`: a file's, a text's, a manifest's as JSON."""
+    if isinstance(plugin, str):
+        is_path = os.path.exists(plugin)  # noqa: PTH110 - a Path refuses what is no name of a file
+        return Path(plugin).read_bytes() if is_path else plugin.encode()
+    return json.dumps(plugin, cls=_Base64Encoder).encode() if isinstance(plugin, dict) else plugin
 
 
 def _convert_value(x: Any) -> Val | None:

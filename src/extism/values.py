@@ -49,3 +49,7 @@ class Val:
 
     def __repr__(self) -> str:
         return f"Val({self.t}, {self.value})"
+
+    def _assign(self, v: Any) -> None:
+        """Set the value, as upstream's private method of that name."""
+        self.value = v

@@ -19,12 +19,6 @@ pytestmark = pytest.mark.peer
 
 SCRIPT = Path(__file__).parents[1] / "support" / "peer_surface.py"
 
-MISSING = {
-    "_Base64Encoder": "how upstream writes a manifest as JSON for its C library",
-    "_wasm": "the same",
-}
-"""Names of upstream's module that are not here, and why."""
-
 NOT_MADE_BY_HAND = {"CancelHandle", "CurrentPlugin"}
 """Classes whose constructor takes a pointer of upstream's C library: nobody else can have one."""
 
@@ -86,20 +80,17 @@ def test_every_public_name_is_exported(theirs):
 
 
 def test_every_name_of_the_module_is_here(theirs):
-    """Also the private ones; what is missing is listed with its reason, and is really missing."""
+    """Also the private ones."""
     here = surface_of(sys.executable)["names"]
-    gone = {name for name in theirs["names"] if name.split(".")[0] in MISSING}
 
-    assert set(theirs["names"]) - set(here) - gone == set()
-    assert set(MISSING) & set(here) == set()
-    assert set(MISSING) <= set(theirs["names"])
+    assert set(theirs["names"]) - set(here) == set()
 
 
 def test_every_call_that_binds_there_binds_here(theirs):
     """By position, by keyword and in every mixture, for functions, constructors and methods."""
     refused, tried = [], 0
     for name, rows in theirs["names"].items():
-        if rows is None or name.split(".")[0] in MISSING or name in NOT_MADE_BY_HAND:
+        if rows is None or name in NOT_MADE_BY_HAND:
             continue
         ours = inspect.signature(find(name))
         for call in filter(

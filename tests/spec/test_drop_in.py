@@ -432,6 +432,59 @@ def test_an_explicit_function_made_by_hand(registry):
     assert isinstance(made, extism.Function)
 
 
+@pytest.mark.parametrize(
+    ("signature", "classes"),
+    [(None, (True, True)), (([extism.ValType.I64], [extism.ValType.I64]), (False, True))],
+    ids=["inferred", "explicit"],
+)
+def test_decorated_functions_are_of_upstreams_classes(registry, signature, classes):
+    """Applications tell the two styles apart by class, and find the Python function in `func`."""
+
+    def f(text: str) -> str:
+        return text
+
+    made = extism.host_fn(signature=signature)(f)
+
+    assert (isinstance(made, TypeInferredFunction), isinstance(made, ExplicitFunction)) == classes
+    assert made.func is f
+    assert made.__wrapped__ is f
+
+
+def test_four_bytes_of_user_data_are_no_place_in_the_registry(with_host):
+    """The decorator hands on what it was given, whatever its length."""
+
+    @extism.host_fn(user_data=[1, b"four"])
+    def hello_world(text: str, *rest) -> str:
+        return repr(rest)
+
+    assert with_host(hello_world) == b"(1, b'four')"
+
+
+def test_upstreams_way_to_the_bytes_is_there(tmp_path):
+    """`_wasm` reads a file, takes text as it is and writes a dict as JSON with base64."""
+    file = tmp_path / "module.wasm"
+    file.write_bytes(b"content")
+    given = {"wasm": [{"data": b"content"}], "config": {"key": "value"}}
+
+    assert extism.extism._wasm(str(file)) == b"content"
+    assert extism.extism._wasm("no such file") == b"no such file"
+    assert extism.extism._wasm(b"bytes") == b"bytes"
+    assert json.loads(extism.extism._wasm(given)) == {
+        "wasm": [{"data": "Y29udGVudA=="}],
+        "config": {"key": "value"},
+    }
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        extism.extism._wasm({"wasm": object()})
+
+
+def test_a_val_can_be_assigned_upstreams_way():
+    """`_assign` sets the value."""
+    val = extism.Val(extism.ValType.I32, 1)
+    val._assign(2)
+
+    assert val == extism.Val(extism.ValType.I32, 2)
+
+
 def test_functions_of_the_registry_can_be_marked_and_chosen(registry):
     """Applications set attributes on what is in the registry, and pick by them."""
 

@@ -506,6 +506,9 @@ def late_plugin(a: int, plugin: CurrentPlugin) -> None: ...
 async def later(a: int) -> None: ...
 
 
+def bare_before(a=1, b: int = 2) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("f", "parameter", "text"),
     [
@@ -520,6 +523,7 @@ async def later(a: int) -> None: ...
         (unknown_name, "", "cannot be read"),
         (late_plugin, "plugin", "Could not infer input type for argument plugin"),
         (later, "", "is async"),
+        (bare_before, "a", "a has no annotation, so it cannot come before b"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -736,6 +740,36 @@ def test_a_decorator_may_change_what_the_plugin_passes():
 
     with extism.Plugin(SHOUT, functions=[f]) as plugin:
         assert plugin.call("run", '{"key": "a", "value": "b"}') == b"a=b"
+
+
+def test_a_decorators_own_names_mean_nothing():
+    """The function inside may call its parameters as the decorator calls its catch-all."""
+
+    @host_fn(name="shout")
+    @logged
+    def f(kwargs: str, args: str = "!") -> str:
+        return kwargs + args
+
+    text = wat(
+        """(func (export "run")
+          (call $give (call $shout (call $copy_input) (call $copy_input))))""",
+        before=user("shout", "(param i64 i64) (result i64)"),
+    )
+    with extism.Plugin(text, functions=[f]) as plugin:
+        assert plugin.call("run", "ab") == b"abab"
+
+
+def test_methods_can_be_decorated():
+    """Applications decorate the methods of an object that holds their state."""
+
+    class Greeter:
+        greeting = "hello"
+
+        def shout(self, name: str) -> str:
+            return f"{self.greeting} {name}"
+
+    with extism.Plugin(SHOUT, functions=[host_fn()(Greeter().shout)]) as plugin:
+        assert plugin.call("run", "Ada") == b"hello Ada"
 
 
 def test_an_annotation_of_nothing_is_refused():

@@ -10,6 +10,7 @@ import pytest
 from http_server import serve
 
 import extism
+from extism.functions import TypeInferredFunction
 
 pytestmark = pytest.mark.guest_python
 
@@ -156,9 +157,7 @@ def plugin(wasm):
     made = []
 
     def plugin(*, headers=False, **manifest):
-        functions = [
-            extism.Function.inferred(None, f.__name__, f, ()) for f in (greet, raw, nothing)
-        ]
+        functions = [TypeInferredFunction(None, f.__name__, f, ()) for f in (greet, raw, nothing)]
         manifest = {"wasm": [{"path": wasm}], **manifest}
         made.append(
             extism.Plugin(manifest, wasi=True, functions=functions, http_response_headers=headers)
