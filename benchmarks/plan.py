@@ -48,7 +48,7 @@ class Plan:
     Attributes:
         sides: Upstream first.
         folder: Scratch of this benchmark alone, removed after the run.
-        rounds: How often each side runs, in turns; what takes whole processes may take a third.
+        rounds: How often each side runs, in turns.
         is_quick: Be rough: leave out what takes long.
         only: A case is wanted if its name contains one of these.
     """
@@ -58,6 +58,11 @@ class Plan:
     rounds: int = 21
     is_quick: bool = False
     only: tuple[str, ...] = ("",)
+
+    @property
+    def processes(self) -> int:
+        """How often what takes a whole process and seconds of it runs: a few times are telling."""
+        return max(1, self.rounds // 4)
 
     def wants(self, case: str) -> bool:
         return any(part in case for part in self.only)

@@ -1,13 +1,18 @@
-"""The guests of `bench_call.py`, in the text format: what a PDK does, without its compiler."""
+"""The guests of the benchmarks, in the text format: what a PDK does, without its compiler."""
 
 from __future__ import annotations
 
 import random
 import re
+from typing import TYPE_CHECKING
 
+from extism._engine.engine import wat_to_wasm
 from extism.abi import ENV, FUNCTIONS
 
-__all__ = ["GUESTS"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["module_of_size", "written"]
 
 
 def _imports(body):
@@ -131,7 +136,6 @@ _HOST = (
     (local $i i32) (local $n i64) (local $h i64) (local $answer i64)
     (local.set $n (call $take (i32.const 65536)))
     (loop $next
-      (if (local.get $answer) (then nop) (else nop))
       (local.set $h (call $put (i32.const 65536) (local.get $n)))
       (call $free (local.get $answer))
       (local.set $answer (call $upper (local.get $h)))
@@ -140,7 +144,7 @@ _HOST = (
       (br_if $next (i32.lt_u (local.get $i) (i32.const 1000))))
     (call $output_set (local.get $answer) (call $length (local.get $answer)))
     (i32.const 0))
-""".replace("(if (local.get $answer) (then nop) (else nop))", "")
+"""
 )
 
 _STATE = (
@@ -185,39 +189,57 @@ _STATE = (
 )
 
 
-def _large():
-    """The small guest with 1.9 MB around it: half code that calls each other, half data."""
+def _function(number: int, rng: random.Random) -> str:
+    """Arithmetic and loads; all but the first call an earlier one."""
+    steps = []
+    for _ in range(rng.randrange(8, 24)):
+        operation = rng.choice(("add", "xor", "mul", "sub", "rotl"))
+        value = f"(i64.const {rng.randrange(1 << 40)})"
+        steps.append(f"(local.set $x (i64.{operation} (local.get $x) {value}))")
+        if rng.random() < 0.3:
+            load = f"(i64.load offset={rng.randrange(4096) * 8} (i32.const 0))"
+            steps.append(f"(local.set $x (i64.xor (local.get $x) {load}))")
+    if number:
+        call = f"(call $f{rng.randrange(number)} (local.get $x))"
+        steps.append(f"(if (i64.eqz (local.get $x)) (then (local.set $x {call})))")
+    return f"(func $f{number} (param $x i64) (result i64) {' '.join(steps)} (local.get $x))"
+
+
+_BARE_BYTES = 700
+_FUNCTION_BYTES = 272
+_BLOCK_BYTES = 40_000
+
+
+def _padded(size: int) -> str:
+    """The echo guest with code and data around it, half and half, until it is about `size` bytes."""
     rng = random.Random(7)
-    functions = []
-    for number in range(4200):
-        steps = []
-        for _ in range(rng.randrange(8, 24)):
-            constant = rng.randrange(1 << 40)
-            operation = rng.choice(("add", "xor", "mul", "sub", "rotl"))
-            steps.append(f"(local.set $x (i64.{operation} (local.get $x) (i64.const {constant})))")
-            if rng.random() < 0.3:
-                steps.append(
-                    f"(local.set $x (i64.xor (local.get $x) (i64.load offset={rng.randrange(4096) * 8} (i32.const 0))))"
-                )
-        if number:
-            steps.append(
-                f"(if (i64.eqz (local.get $x)) (then (local.set $x (call $f{rng.randrange(number)} (local.get $x)))))"
-            )
-        functions.append(
-            f"(func $f{number} (param $x i64) (result i64) {' '.join(steps)} (local.get $x))"
-        )
-    used = '(func (export "used") (result i64) (call $f4199 (i64.const 1)))'
+    half = max(0, size - _BARE_BYTES) // 2
+    count = half // _FUNCTION_BYTES
+    functions = [_function(number, rng) for number in range(count)]
+    if count:
+        functions.append(f'(func (export "used") (result i64) (call $f{count - 1} (i64.const 1)))')
     data = []
-    for block in range(24):
-        text = "".join(f"\\{rng.randrange(256):02x}" for _ in range(40000))
-        data.append(f'(data (i32.const {20 * 65536 + block * 40000}) "{text}")')
-    return _ECHO + "\n".join([*functions, used, *data])
+    for start in range(0, half, _BLOCK_BYTES):
+        content = rng.randbytes(min(_BLOCK_BYTES, half - start))
+        text = "".join(f"\\{byte:02x}" for byte in content)
+        data.append(f'(data (i32.const {20 * 65536 + start}) "{text}")')
+    return _ECHO + "\n".join([*functions, *data])
 
 
-GUESTS = {
+def module_of_size(size: int) -> str:
+    """Return the text of a guest with the export `echo` whose binary has about `size` bytes."""
+    return _module(_padded(size))
+
+
+_GUESTS = {
     "small": lambda: _module(_SMALL),
     "host": lambda: _module(_HOST, _HOST_IMPORTS),
     "state": lambda: _module(_STATE),
-    "large": lambda: _module(_large()),
+    "large": lambda: module_of_size(1_900_000),
 }
-"""Module text by name."""
+
+
+def written(folder: Path, *names: str) -> None:
+    """Write guests as NAME.wasm."""
+    for name in names:
+        (folder / f"{name}.wasm").write_bytes(wat_to_wasm(_GUESTS[name]()))

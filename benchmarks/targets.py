@@ -1,0 +1,61 @@
+"""What we promise: for each case the highest ratio of ours to upstream's, and how far to reach then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["TARGETS", "Target", "target_of"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    The promise for one case.
+
+    Attributes:
+        limit: Best over best must not be higher; of a case that counts `times`, our best must not be lower.
+        reach: What to reach for then.
+    """
+
+    case: str
+    limit: float
+    reach: float | None = None
+    is_least: bool = False
+
+    def is_met_by(self, figure: float) -> bool:
+        return figure >= self.limit if self.is_least else figure <= self.limit
+
+    def __str__(self) -> str:
+        if self.is_least:
+            return f"at least {self.limit}"
+        return f"{self.limit:.2f}" + (f" ({self.reach:.2f})" if self.reach else "")
+
+
+TARGETS = (
+    Target("echo 16 B", 0.13, 0.08),
+    Target("echo 1 KB", 0.15, 0.10),
+    Target("echo 64 KB", 0.23, 0.15),
+    Target("echo 1 MB", 0.31, 0.20),
+    Target("echo 16 MB", 0.45, 0.30),
+    Target("instance and call", 0.25),
+    Target("instance and call, 1.9 MB", 0.60),
+    Target("host int x1000", 0.12),
+    Target("host str x1000", 0.18),
+    Target("var get x1000", 0.10),
+    Target("var set x1000", 0.10),
+    Target("config get x1000", 0.10),
+    Target("burn", 1.05),
+    Target("burn, interruptible=False", 0.85),
+    Target("Plugin(bytes) again", 0.10),
+    Target("Plugin(bytes) in a fresh process, CPU", 0.60),
+    Target("memory of an instance", 0.50, 0.40),
+    Target("memory of an instance, 1.9 MB", 0.65),
+    Target("two threads, 1 ms guest", 1.9, is_least=True),
+    Target("Python plug-in, load", 0.06),
+    Target("Python plug-in, empty call", 0.30),
+)
+
+
+def target_of(case: str) -> Target | None:
+    """Return the promise for a case, if there is one."""
+    return next((target for target in TARGETS if target.case == case), None)
