@@ -53,6 +53,7 @@ class _Run:
     wasi: bool
     manifest: bool
     enable_http_response_headers: bool
+    ca_bundle: str | None
     log_level: str | None
     raw: bool
 
@@ -78,6 +79,12 @@ class _Run:
     "--enable-http-response-headers",
     is_flag=True,
     help="Let the guest read the headers of HTTP responses.",
+)
+@click.option(
+    "--ca-bundle",
+    metavar="FILE",
+    type=click.Path(exists=True),
+    help="Trust the certificates in a file or folder, not the system's: for URLs here and the guest's.",
 )
 @click.option(
     "--log-level",
@@ -111,9 +118,8 @@ def _call(wasm_file: str, function: str, manifest: Manifest, run: _Run, voice: V
     if run.wasi:
         os.environ.setdefault(_WASI_OUTPUT, "1")
     started = time.monotonic()
-    compiled = wait_for(
-        partial(CompiledPlugin, manifest, run.wasi, []), f"Loading {wasm_file}", voice
-    )
+    load = partial(CompiledPlugin, manifest, run.wasi, [], ca_bundle=run.ca_bundle)
+    compiled = wait_for(load, f"Loading {wasm_file}", voice)
     _log.debug("loaded %s in %.3f s", wasm_file, time.monotonic() - started)
     with Plugin(compiled, http_response_headers=run.enable_http_response_headers) as plugin:
         data = _input(run)

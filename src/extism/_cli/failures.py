@@ -97,10 +97,22 @@ def _causes(error: BaseException, text: str) -> Iterator[str]:
 
 
 def _hint(error: Exception) -> str:
+    if _is_untrusted(error):
+        return "--ca-bundle FILE says which certificates to trust"
     for kind, hint in _HINTS.items():
         if isinstance(error, kind):
             return hint(error)
     return ""
+
+
+def _is_untrusted(error: Exception) -> bool:
+    """Tell whether a certificate was refused because nobody here knows who signed it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if getattr(cause, "verify_code", None) in _UNKNOWN_SIGNERS:
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _usage(error: click.UsageError) -> str:
@@ -126,6 +138,9 @@ def _unlinked(error: LinkError) -> str:
         f"--link {error.module}=FILE gives a module of that name; the command has no host functions"
     )
 
+
+_UNKNOWN_SIGNERS: Final = frozenset({18, 19, 20, 21})
+"""OpenSSL's codes for certificates that sign themselves, and whose signer is not among those trusted."""
 
 _HINTS: Final[dict[type[Exception], Callable[..., str]]] = {
     click.UsageError: _usage,

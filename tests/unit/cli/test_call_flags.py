@@ -7,7 +7,7 @@ import re
 
 import pytest
 from cli_guests import LIBRARY, LINKED, TOOLBOX, WASI
-from http_server import serve
+from http_server import authority, serve
 
 from extism._cli.main import run
 
@@ -313,6 +313,52 @@ def test_one_limit_leaves_variables_and_http_alone(call, server, limit):
     assert call("toolbox.wat", "keep", "-i", "value", *args)[0] == 0
 
 
+@pytest.fixture
+def tls_server():
+    """A server that only those trust who know its authority."""
+    with serve(authority().context("localhost")) as running:
+        yield running
+
+
+def test_the_guest_trusts_the_certificates_of_a_bundle(call, tls_server, tmp_path):
+    """With the file the request goes through; without it the certificate is refused, and the flag named."""
+    tls_server.answer("/x", body=b"body")
+    url = tls_server.url("/x", host="localhost")
+    args = ("toolbox.wat", "get", "-i", request_for(url), "--allow-host", "localhost")
+
+    assert call(*args, "--ca-bundle", authority().write_bundle(tmp_path)) == (0, b"body\n", "")
+    code, out, err = call(*args)
+    assert (code, out) == (1, b"")
+    assert err.startswith("Error: tls: localhost: certificate refused: ")
+    assert err.endswith("\nHint: --ca-bundle FILE says which certificates to trust\n")
+
+
+def test_a_module_comes_from_a_server_of_the_bundle(call, tls_server, tmp_path):
+    """WASM_FILE and modules to link are fetched with the same trust."""
+    tls_server.answer("/toolbox", body=TOOLBOX.encode())
+    url = tls_server.url("/toolbox", host="localhost")
+
+    args = (url, "echo", "-i", "far")
+    assert call(*args, "--ca-bundle", authority().write_bundle(tmp_path)) == (0, b"far\n", "")
+    code, out, err = call(*args)
+    assert (code, out) == (1, b"")
+    assert err.startswith(
+        "Error: Unable to compile Extism plugin: tls: localhost: certificate refused"
+    )
+    assert err.endswith("\nHint: --ca-bundle FILE says which certificates to trust\n")
+
+
+def test_a_bundle_without_certificates_is_named(call, tls_server, at):
+    """The file is read when the first certificate is to be checked."""
+    (at / "empty.pem").write_text("no certificate")
+    url = tls_server.url("/x", host="localhost")
+    args = ("toolbox.wat", "get", "-i", request_for(url), "--allow-host", "localhost")
+    code, _, err = call(*args, "--ca-bundle", "empty.pem")
+
+    assert code == 1
+    assert err.startswith("Error: tls: ca_bundle 'empty.pem' cannot be read: ")
+
+
 def test_response_headers_are_read_only_with_their_flag(call, server):
     """Without it the guest gets no headers at all."""
     url = server.answer("/x", headers=[("X-Answer", "42")])
@@ -532,6 +578,7 @@ def test_a_file_that_is_no_module(call, at):
         ("--config", "=v"),
         ("--allow-path", ":/x"),
         ("--link", "name="),
+        ("--ca-bundle", "missing.pem"),
         ("--unknown",),
     ],
     ids=" ".join,

@@ -127,8 +127,10 @@ def test_a_shell_that_is_not_known(capsys):
         (["extism", "call", "nothing.wat", "e"], []),
         (["extism", "call", "toolbox.wat", "echo", "--allow-h"], [b"plain,--allow-host"]),
         (["extism", "call", "--log-level", "w"], [b"plain,warn"]),
+        (["extism", "call", "--ca"], [b"plain,--ca-bundle"]),
+        (["extism", "call", "--ca-bundle", "ca"], [b"file,ca"]),
     ],
-    ids=["command", "function", "unreadable", "flag", "choice"],
+    ids=["command", "function", "unreadable", "flag", "choice", "file flag", "file"],
 )
 def test_what_a_shell_is_told(tmp_path, words, expected):
     """Commands, flags, choices, and the functions of the plug-in that was named."""
