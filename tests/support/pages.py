@@ -48,6 +48,7 @@ _COMMENTS = {"python": "#", "toml": "#", "wat": ";;", "json": None, "text": None
 """Languages of files, and how a line of comment begins; None has no comments, or may be no file."""
 
 _GENERATED = re.compile(r"<!-- generated: .*?<!-- end of generated -->", re.DOTALL)
+_BUILD = re.compile(r"(?:\w+=\S* )*extism-py ")
 _SECONDS = re.compile(r"\b\d+\.\d+ ?s\b")
 
 
@@ -179,7 +180,7 @@ def _run(line: str, folder: Path, environment: dict[str, str]) -> str:
         timeout=TIMEOUT,
         check=False,
     )
-    is_build = line.startswith("extism-py ") and done.returncode == 0
+    is_build = _BUILD.match(line) is not None and done.returncode == 0
     return done.stdout if is_build else done.stdout + done.stderr
 
 
