@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import subprocess
 import sys
 from importlib import import_module, metadata
+from pathlib import Path
 from pkgutil import iter_modules
 
 import pytest
@@ -16,6 +18,7 @@ from wasmtime import _ffi as constants
 from extism import _engine
 from extism._engine import bindings
 from extism._engine.faults import TRAP_KINDS
+from extism._engine.trampoline import SLOT
 
 NOT_OF_CORE_MODULES = {
     # stack switching and the engine's own interpreter are off
@@ -62,30 +65,53 @@ def test_a_function_has_the_wheels_signature(name):
     assert width(result) == width(theirs.restype)
 
 
-def callback_type(function, position):
-    return getattr(wheel, f"_{function}").argtypes[position]
+def test_every_function_that_is_called_is_declared():
+    """One that is not would take and give C's int, whatever the wheel says."""
+    folder = Path(_engine.__file__).parent
+    code = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    called = set(re.findall(r"\blib(?:\.|\[\")((?:wasm|wasi)\w+)", code))
+
+    assert called > {"wasmtime_store_new", "wasmtime_func_call_unchecked"}
+    assert called <= set(bindings.SIGNATURES)
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        (bindings.FuncCallback, callback_type("wasmtime_linker_define_func_unchecked", 6)),
-        (bindings.EpochCallback, callback_type("wasmtime_store_epoch_deadline_callback", 1)),
-        (bindings.WriteCallback, callback_type("wasi_config_set_stdout_custom", 1)),
-    ],
-    ids=["function", "epoch", "write"],
-)
-def test_a_callback_has_the_wheels_signature(ours, theirs):
+CALLBACKS = {
+    bindings.FuncCallback: ("wasmtime_linker_define_func_unchecked", 6),
+    bindings.EpochCallback: ("wasmtime_store_epoch_deadline_callback", 1),
+    bindings.WriteCallback: ("wasi_config_set_stdout_custom", 1),
+}
+
+
+@pytest.mark.parametrize("ours", CALLBACKS, ids=["function", "epoch", "write"])
+def test_a_callback_has_the_wheels_signature(ours):
     """What C calls takes and gives what C hands it and wants back."""
+    function, position = CALLBACKS[ours]
+    theirs = getattr(wheel, f"_{function}").argtypes[position]
+
     assert [width(kind) for kind in ours._argtypes_] == [width(kind) for kind in theirs._argtypes_]
     assert width(ours._restype_) == width(theirs._restype_)
 
 
-def layout(struct):
-    """Offsets and sizes of all fields, unions and inner structs laid open to their leaves' extent."""
-    return [
-        (getattr(struct, name).offset, getattr(struct, name).size) for name, *_ in struct._fields_
-    ]
+def test_every_callback_and_every_struct_is_compared():
+    """What is declared here is in one of the tables above; unions are compared below."""
+    kinds = [each for each in vars(bindings).values() if isinstance(each, type)]
+    pointers = {
+        each for each in kinds if issubclass(each, ctypes._CFuncPtr) and each.__name__ != "_FuncPtr"
+    }
+    structs = {each for each in kinds if issubclass(each, ctypes.Structure)} - {ctypes.Structure}
+
+    assert pointers == set(CALLBACKS)
+    assert structs == {*STRUCTS.values(), bindings._MemoryHead}
+
+
+def layout(struct, start=0):
+    """Offsets and sizes of all fields, those of inner structs in the place of these."""
+    for name, kind, *_ in struct._fields_:
+        field = getattr(struct, name)
+        if issubclass(kind, ctypes.Structure):
+            yield from layout(kind, start + field.offset)
+        else:
+            yield start + field.offset, field.size
 
 
 @pytest.mark.parametrize("name", STRUCTS)
@@ -102,7 +128,33 @@ def test_a_struct_is_as_large_as_the_wheels(name):
 @pytest.mark.parametrize("name", STRUCTS)
 def test_the_fields_of_a_struct_lie_where_the_wheels_do(name):
     """Each field has the offset and the size that the wheel declares."""
-    assert layout(STRUCTS[name]) == layout(getattr(wheel, name))
+    assert list(layout(STRUCTS[name])) == list(layout(getattr(wheel, name)))
+
+
+def sizes(union):
+    return {name: ctypes.sizeof(kind) for name, kind in union._fields_}
+
+
+def test_what_an_export_is_has_the_wheels_members():
+    """Each member of the union in `wasmtime_extern_t` is as large as there."""
+    theirs = sizes(wheel.wasmtime_extern_union)
+
+    assert sizes(bindings._ExternUnion).items() <= theirs.items()
+    assert ctypes.sizeof(bindings.Extern) == bindings.EXTERN_SIZE
+
+
+def test_a_value_has_the_wheels_members():
+    """Numbers and vectors are as large as there, and a reference has room for the largest."""
+    ours, theirs = sizes(bindings._ValueUnion), sizes(wheel.wasmtime_valunion)
+    references = {theirs.pop(name) for name in ("anyref", "externref", "exnref", "funcref")}
+
+    assert ours.pop("reference") == max(references)
+    assert ours == theirs
+
+
+def test_a_slot_is_as_large_as_the_wheels_raw_value():
+    """Arguments and results of unchecked calls lie that far apart."""
+    assert ctypes.sizeof(wheel.wasmtime_val_raw) == SLOT
 
 
 @pytest.mark.parametrize("name", ["i32", "i64", "f32", "f64"])
