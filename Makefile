@@ -1,23 +1,27 @@
 # Everything sets itself up: the only things asked of the machine are Python >= 3.11 and make.
 #
 #   make demo          build what is missing, then run the webhook plug-in against a local server
-#   make test          install what the suite needs, then run it
+#   make test          install what the suite needs, then run it; ARGS="-k kernel" narrows it
+#   make test ENGINE=newest   the same with the newest wasmtime (or ENGINE=49.0.0): what would break?
 #   make check         formatting, lint, types, the laws of the house
 #   make fix           mend formatting and what the linter can mend
 #   make interpreter   build the guest interpreter, or say where it is
-#   make bench         measure beside upstream's package (see benchmarks/README.md)
+#   make bench         measure beside upstream's package (see benchmarks/README.md); QUICK=1 roughly,
+#                      ONLY=call,load some benchmarks, CASES=echo some cases
 #   make wheel         dist/: our wheel and the data wheel of the guest interpreter
 #   make clean         remove what make made here (caches of the user are left alone)
 
 PYTHON ?= python3
-VENV   := .venv
+ENGINE :=
+# Another engine lives in an environment of its own.
+VENV   := .venv$(if $(ENGINE),-engine-$(ENGINE))
 PEER   := .venv-peer
 BIN    := $(VENV)/bin
 PEER_VERSION := 1.1.1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check fix bench interpreter wheel clean
+.PHONY: help demo test check fix bench interpreter engine wheel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -58,15 +62,24 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/house
 
+ifeq ($(ENGINE),)
 test: $(VENV)/.dev $(PEER)/.made interpreter
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+else
+test: engine $(PEER)/.made
+	PYTHONPATH=tests/support $(BIN)/pytest -p broken_by_file -n 2 --dist loadgroup $(ARGS)
+endif
+
+# Looked up each time, pin or not; pip's complaint about the pin is what was asked for.
+engine: $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --upgrade 'wasmtime$(if $(filter-out newest,$(ENGINE)),==$(ENGINE))' 2>&1 | grep -v 'is incompatible\|dependency conflicts' || true
 
 fix: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.installed $(PEER)/.made interpreter
-	@$(BIN)/python benchmarks/bench_webhook.py
+	@$(BIN)/python benchmarks/bench.py $(if $(ONLY),--only '$(ONLY)') $(if $(CASES),--cases '$(CASES)') $(if $(QUICK),--quick) $(ARGS)
 
 wheel: $(VENV)/.dev interpreter
 	$(BIN)/python -m build --wheel --outdir dist .

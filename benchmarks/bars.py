@@ -34,7 +34,7 @@ def bars(rows: dict[str, Row], side: str, width: float) -> tuple[list[str], floa
     shapes = [
         svg.text(10, 18, f"{side} over {UPSTREAM}, best of each; | is the target; less is better")
     ]
-    for decade in scale.decades():
+    for decade in scale.powers(10):
         shapes.append(svg.line(scale(decade), 28, scale(decade), bottom, "#ddd"))
         shapes.append(svg.text(scale(decade), bottom + 14, f"{decade:g}", anchor="middle"))
     for number, (target, ratio) in enumerate(wanted):

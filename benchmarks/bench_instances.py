@@ -47,7 +47,7 @@ def grown(plan: Plan, guest: str) -> Iterator[Row]:
         }
         if count == MEMORY_OF:
             yield Row(f"memory of an instance{OF[guest]}", samples["bytes"], "B")
-        if guest == "small":
+        elif guest == "small":
             for key, name in SERIES.items():
                 if count > 1 or key != "bytes":
                     unit = "B" if key == "bytes" else "s"

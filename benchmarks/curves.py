@@ -42,10 +42,10 @@ def curve(name: str, points: list[Row], x: float, y: float, width: float) -> lis
     least = max(min(figures), max(figures) / 1e6)
     up = svg.LogScale(least / 2, max(figures) * 2, y + BOTTOM, y + TOP)
     shapes = [svg.text(x + 10, y + 18, name)]
-    for decade in up.decades():
-        shapes.append(svg.line(x + LEFT, up(decade), x + width - RIGHT, up(decade), "#ddd"))
-        words = shown(decade, points[0].unit)
-        shapes.append(svg.text(x + LEFT - 6, up(decade) + 4, words, anchor="end"))
+    unit = points[0].unit
+    for tick in up.powers(2 if unit == "B" else 10):
+        shapes.append(svg.line(x + LEFT, up(tick), x + width - RIGHT, up(tick), "#ddd"))
+        shapes.append(svg.text(x + LEFT - 6, up(tick) + 4, shown(tick, unit), anchor="end"))
     for row in points[:: 1 if len(points) < 6 else 2]:
         words = label(row.at) if "size" in name else f"{row.at:g}"
         shapes.append(svg.text(across(row.at), y + BOTTOM + 16, words, anchor="middle"))

@@ -23,10 +23,12 @@ class LogScale:
         share = (math.log10(number) - self.low) / (self.high - self.low)
         return round(self.start + share * (self.end - self.start), 1)
 
-    def decades(self) -> list[float]:
-        """The powers of ten within."""
-        powers = range(math.ceil(self.low - 1e-9), math.floor(self.high + 1e-9) + 1)
-        return [10.0**power for power in powers]
+    def powers(self, base: int) -> list[float]:
+        """The powers of a number within."""
+        per_step = math.log10(base)
+        first = math.ceil(self.low / per_step - 1e-9)
+        last = math.floor(self.high / per_step + 1e-9)
+        return [float(base) ** power for power in range(first, last + 1)]
 
 
 def rectangle(x: float, y: float, width: float, height: float, fill: str) -> str:
