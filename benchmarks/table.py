@@ -44,7 +44,7 @@ def verdict(row: Row, side: str) -> tuple[str, str]:
     found = figure(row, side, target)
     if target.is_met_by(found):
         return str(target), "met"
-    return str(target), f"**missed** by {abs(found / target.limit - 1):.0%}"
+    return str(target), f"**missed** by {abs(found / target.limit - 1) * 100:.0f} %"
 
 
 def line(row: Row, side: str) -> tuple[str, ...]:
@@ -86,17 +86,21 @@ def _targets(sections: Iterable[Section]) -> Iterator[tuple[str, ...]]:
             yield (target.case, *[""] * 5, str(target), "not measured")
 
 
+def _section(name: str, section: Section) -> Iterator[str]:
+    before, after = section.load
+    measured = f"{section.when}, {section.machine}; {section.rounds} rounds"
+    yield f"\n### {name}: {section.question}\n"
+    if section.about:
+        yield f"{section.about}\n"
+    yield f"{measured}, load {before:.1f} to {after:.1f}.\n"
+    if section.fault:
+        yield f"**Ended early:** {section.fault}\n"
+    yield from _markdown(HEAD[:6], (cells[:6] for cells in _lines(section.rows)))
+
+
 def document(sections: dict[str, Section]) -> str:
     """Return all of it, headings of the third level."""
     parts = ["### Targets\n", *_markdown(HEAD, _targets(sections.values()))]
     for name, section in sections.items():
-        before, after = section.load
-        parts += [
-            f"\n### {name}: {section.question}\n",
-            f"{section.about}\n" if section.about else "",
-            f"{section.when}, {section.machine}; {section.rounds} rounds, load {before:.1f} to {after:.1f}.",
-            f"\n**Ended early:** {section.fault}" if section.fault else "",
-            "",
-            *_markdown(HEAD[:6], (cells[:6] for cells in _lines(section.rows))),
-        ]
-    return "\n".join(part for part in parts if part is not None) + "\n"
+        parts += _section(name, section)
+    return "\n".join(parts) + "\n"
