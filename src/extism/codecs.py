@@ -5,7 +5,7 @@ A *wire* is one row: the WebAssembly type, how a parameter is read, how a result
 that is not a number travels as a handle: `Blob` rows turn bytes into values and are wrapped once, in
 `_handle`. What reads and writes blocks is handed in as `current.CurrentPlugin`.
 
-Dataclasses, pydantic's models and msgspec's structs travel as JSON objects.
+Dataclasses, pydantic's models and msgspec's structs travel as JSON objects (`records.py`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import json
 import pickle
 import types
 import typing
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Protocol, TypeVar, Union
+
+from extism.records import dumps, is_record, loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +30,7 @@ T = TypeVar("T")
 
 
 class Json:
-    """`Annotated[T, Json]`: the value travels as JSON text."""
+    """`Annotated[T, Json]`: the value travels as JSON text; a parameter that is no `T` is an error."""
 
 
 class Pickle:
@@ -139,9 +141,10 @@ def _wire(annotation: Any, direction: _Direction) -> Wire:
         return direction.int_row
     if annotation in _NUMBERS:
         return _NUMBERS[annotation]
-    blob = _BLOBS.get(annotation) or _record(annotation)
-    if blob is not None:
-        return _handle(blob)
+    if annotation in _BLOBS:
+        return _handle(_BLOBS[annotation])
+    if is_record(annotation):
+        return _handle(_record(annotation))
     raise TypeError(
         f"{_name(annotation)} has no WebAssembly form: use str, bytes, int, float, bool, a dataclass, "
         "Optional[...], or Annotated[..., Json], Annotated[..., Pickle], Annotated[..., Codec(function)]"
@@ -219,7 +222,7 @@ def _is(mark: Any, kind: type) -> bool:
 
 def _parameter_blob(base: Any, mark: Any) -> _Blob | None:
     if _is(mark, Json):
-        return _record(base) or _JSON
+        return _Blob(loader(base), dumps)
     if isinstance(mark, Codec):
         return _coded(mark)
     if _is(mark, Pickle):
@@ -234,7 +237,7 @@ def _parameter_blob(base: Any, mark: Any) -> _Blob | None:
 
 def _result_blob(base: Any, mark: Any) -> _Blob | None:
     if _is(mark, Json):
-        return _record(base) or _JSON
+        return _record(base) if is_record(base) else _JSON
     if _is(mark, Pickle):
         return _Blob(pickle.loads, pickle.dumps)
     if isinstance(mark, Codec):
@@ -248,88 +251,14 @@ def _coded(mark: Codec[Any]) -> _Blob:
     return _Blob(mark.codec, lambda value: encode(mark.codec(value)))
 
 
+_JSON: Final = _Blob(json.loads, dumps)
 _PARAMETERS: Final = _Direction(_RAW_INT, _parameter_blob)
 _RESULTS: Final = _Direction(_handle(_INT_BLOB), _result_blob)
 
 
-def _record(annotation: Any) -> _Blob | None:
-    """Return how a dataclass or a model travels; None for anything else."""
-    if not isinstance(annotation, type):
-        return None
-    if hasattr(annotation, "model_validate_json") and hasattr(annotation, "model_dump_json"):
-        encode = _typed(annotation, lambda value: value.model_dump_json().encode())
-        return _Blob(annotation.model_validate_json, encode)
-    if hasattr(annotation, "__struct_fields__"):
-        return _struct(annotation)
-    if is_dataclass(annotation):
-        return _Blob(lambda data: _built(annotation, json.loads(data)), _typed(annotation, _dumped))
-    return None
-
-
-def _struct(annotation: Any) -> _Blob:
-    """Return how a struct of msgspec's travels: by its own JSON, which checks the types."""
-    import msgspec
-
-    return _Blob(
-        msgspec.json.Decoder(annotation).decode, _typed(annotation, msgspec.json.Encoder().encode)
-    )
-
-
-_LEAVES: Final[dict[Any, tuple[type, ...]]] = {
-    bool: (bool,),
-    float: (float, int),
-    int: (int,),
-    str: (str,),
-}
-
-
-def _built(annotation: Any, value: Any) -> Any:
-    """
-    Return what JSON gave, with the dataclasses that the annotation asks for at any depth.
-
-    Raises:
-        TypeError: A value is not of its field's type; the text begins with the field.
-    """
-    if annotation in _LEAVES:
-        is_number = annotation in {int, float} and not isinstance(value, bool)
-        if isinstance(value, _LEAVES[annotation]) and (is_number or annotation in {bool, str}):
-            return value
-        raise TypeError(f"{annotation.__name__} wanted, {value!r:.60} found")
-    inner = _unwrap_optional(annotation)
-    if inner is not None:
-        return None if value is None else _built(inner, value)
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is list and arguments and isinstance(value, list):
-        return [_built(arguments[0], each) for each in value]
-    if origin is dict and arguments and isinstance(value, dict):
-        return {key: _built(arguments[1], each) for key, each in value.items()}
-    if not (isinstance(annotation, type) and is_dataclass(annotation)):
-        return value
-    if not isinstance(value, dict):
-        raise TypeError(f"an object for {annotation.__name__} wanted, {value!r:.60} found")
-    hints = typing.get_type_hints(annotation)
-    return annotation(**{key: _field(key, hints.get(key), each) for key, each in value.items()})
-
-
-def _field(name: str, annotation: Any, value: Any) -> Any:
-    try:
-        return _built(annotation, value)
-    except TypeError as exc:
-        raise TypeError(f"{name}: {exc}") from exc
-
-
-def _dumped(value: Any) -> bytes:
-    """Return JSON text, dataclasses at any depth as objects."""
-    return json.dumps(value, default=_plain).encode()
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
-
-
-_JSON: Final = _Blob(json.loads, _dumped)
+def _record(annotation: Any) -> _Blob:
+    """Return how a dataclass, a model or a struct travels without being marked."""
+    return _Blob(loader(annotation), _typed(annotation, dumps))
 
 
 def _name(annotation: Any) -> str:

@@ -813,7 +813,7 @@ def test_a_wild_handle_is_refused(handle):
         (int, None),
         (bool, 1),
         (float, "1"),
-        (Annotated[Any, Json], {1, 2}),
+        (Annotated[Any, Json], 1j),
         (Point, {"x": 1}),
         (Model, 3),
         (tuple[str, str], ("one",)),
