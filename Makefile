@@ -86,4 +86,4 @@ wheel: $(VENV)/.dev interpreter
 	$(BIN)/python -m extism._compiler.interpreter --output dist wheel
 
 clean:
-	rm -rf $(VENV) $(PEER) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-engine-* $(PEER) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

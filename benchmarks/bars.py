@@ -18,10 +18,10 @@ LABEL_WIDTH = 250
 MET, MISSED = "#3a8a5c", "#c7683f"
 
 
-def bars(rows: dict[str, Row], side: str, width: float) -> tuple[list[str], float]:
+def bars(rows: dict[str, Row], width: float) -> tuple[list[str], float]:
     """Return the shapes and how high they are together."""
     wanted = [
-        (target, rows[target.case].best_ratio(side))
+        (target, rows[target.case].best_ratio(rows[target.case].others[0]))
         for target in TARGETS
         if target.case in rows and not target.is_least
     ]
@@ -32,7 +32,7 @@ def bars(rows: dict[str, Row], side: str, width: float) -> tuple[list[str], floa
     scale = svg.LogScale(low, high, LABEL_WIDTH, width - 60)
     bottom = 34 + ROW_HEIGHT * len(wanted)
     shapes = [
-        svg.text(10, 18, f"{side} over {UPSTREAM}, best of each; | is the target; less is better")
+        svg.text(10, 18, f"ours over {UPSTREAM}, best of each; | is the target; less is better")
     ]
     for decade in scale.powers(10):
         shapes.append(svg.line(scale(decade), 28, scale(decade), bottom, "#ddd"))

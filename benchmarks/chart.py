@@ -20,7 +20,6 @@ WIDTH = 860
 def drawn(sections: dict[str, Section]) -> str:
     """Return the drawing of all rows that are compared with upstream."""
     rows = [row for each in sections.values() for row in each.rows if row.base == UPSTREAM]
-    side = rows[0].others[0] if rows else ""
-    above, height = bars({row.case: row for row in rows}, side, WIDTH)
+    above, height = bars({row.case: row for row in rows}, WIDTH)
     below, more = curves(rows, height, WIDTH)
     return svg.document(WIDTH, height + more, [*above, *below])

@@ -31,13 +31,23 @@ class Side:
         return self.name == UPSTREAM
 
     def variables(self, home: Path) -> dict[str, str]:
-        """The environment of a process whose caches, ours and upstream's, lie below `home`."""
+        """
+        The environment of a process whose caches, ours and upstream's, lie below `home`.
+
+        What is set for Python or for either package around here is left out: a switch such as
+        PYTHONDONTWRITEBYTECODE would be what is measured.
+        """
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTHON", "EXTISM"))
+        }
         places = {
             "HOME": str(home),
             "XDG_CACHE_HOME": str(home / "cache"),
             "EXTISM_NATIVE_CACHE_DIR": str(home / "native"),
         }
-        return {**os.environ, **places, **self.environment}
+        return {**kept, **places, **self.environment}
 
 
 @dataclass(frozen=True)

@@ -86,3 +86,10 @@ def test_names_are_escaped():
     points = [row("x", 1.0, series="a < b & c", at=at) for at in (1, 2)]
 
     assert "a < b & c" in words(drawn(sections(*points)))
+
+
+def test_another_version_of_ours_is_drawn_under_its_name():
+    """Sections may have been measured with other sides."""
+    fused = Row("burn", {"upstream": [2.0], "fused": [1.0], "apart": [4.0]})
+
+    assert "0.50" in words(drawn(sections(row("echo 16 B", 0.12), fused)))
