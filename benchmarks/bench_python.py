@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loads import loaded
+from plan import ROOT
 from rows import Row
 from workers import compared
 
@@ -49,7 +50,11 @@ LOADS = {"warm": "", "cold": ", cold caches", "again": " again"}
 def built(plan: Plan, source: Path, wasm: Path) -> list[float]:
     """Build a few times and return what each took: the first begins without native code in the cache."""
     command = [Path(sys.executable).with_name("extism-py"), source, wasm]
-    environment = {**os.environ, "EXTISM_NATIVE_CACHE_DIR": str(plan.folder / "builds")}
+    places = {
+        "EXTISM_NATIVE_CACHE_DIR": str(plan.folder / "builds"),
+        "PYTHONPATH": str(ROOT / "src"),
+    }
+    environment = {**os.environ, **places}
     seconds = []
     for _ in range(1 + plan.processes):
         started = time.perf_counter()
