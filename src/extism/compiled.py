@@ -10,6 +10,7 @@ import inspect
 import logging
 import os
 import warnings
+from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
@@ -36,13 +37,13 @@ from extism.errors import (
     SourceError,
     WasmError,
 )
-from extism.functions import HOST_FN_REGISTRY
+from extism.functions import HOST_FN_REGISTRY, functions_of
 from extism.manifest import MAIN, Manifest, WasmData, WasmFile, sniff
 from extism.sources import SourcePolicy, resolve
-from extism.world import WasiOptions, wasi_world
+from extism.world import WasiOptions, wasi_asked, wasi_world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from extism._engine.engine import Engine, Module
     from extism._engine.linker import InstancePre, Linker
@@ -112,6 +113,7 @@ class CompiledPlugin:
         SourceError: A module could not be had, is not the promised one, or the policy refuses it.
         CompileError: The engine refused a module.
         LinkError: An import has no giver.
+        TypeError: An argument is of the wrong type.
     """
 
     def __init__(
@@ -126,8 +128,8 @@ class CompiledPlugin:
         max_memory: int | None = abi.DEFAULT_MAX_MEMORY,
         fuse: bool | None = None,
     ) -> None:
-        self.functions = list(functions or ())
-        self.wasi = wasi
+        self.functions = functions_of(functions)
+        self.wasi = wasi = wasi_asked(wasi)
         self.ca_bundle = ca_bundle
         has_wasi = wasi is not False
         with _prefixed("Unable to compile Extism plugin: "):
@@ -243,7 +245,7 @@ def _fused_code(parts: Sequence[Part], engine: Engine, cache: ModuleCache) -> Mo
         return None
 
 
-def _manifest(plugin: PluginSource) -> Manifest:
+def _manifest(plugin: object) -> Manifest:
     """Return the manifest that `plugin` is, names by its path, or is the only module of."""
     if isinstance(plugin, Manifest):
         return plugin
@@ -255,7 +257,12 @@ def _manifest(plugin: PluginSource) -> Manifest:
         if sniff(content) == "manifest":
             return _parsed(plugin, content)
         return Manifest(wasm=(WasmData(content),))
-    return Manifest.parse(plugin)
+    if isinstance(plugin, Mapping):
+        return Manifest.parse(plugin)
+    kind = type(plugin).__name__
+    raise TypeError(
+        f"no plugin is made of {kind}; allowed: a manifest, a module, the path of either"
+    )
 
 
 def _path(plugin: str | bytes | bytearray | memoryview | os.PathLike[str]) -> Path | None:

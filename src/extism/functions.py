@@ -19,7 +19,7 @@ from extism.signatures import Signature, infer, label_of, wasm_types
 from extism.values import WASM_TYPES, Val, ValType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from extism._runtime.call import Call
     from extism.codecs import Wire
@@ -29,6 +29,7 @@ __all__ = [
     "ExplicitFunction",
     "Function",
     "TypeInferredFunction",
+    "functions_of",
     "host_fn",
 ]
 
@@ -171,6 +172,22 @@ class TypeInferredFunction(ExplicitFunction[P, R]):
 
 HOST_FN_REGISTRY: Final[list[Function]] = []
 """Every function ever decorated in this process: what a plugin gets that was handed no `functions`."""
+
+
+def functions_of(given: Iterable[Any] | None) -> list[Function]:
+    """
+    Return the functions that somebody handed over for a plugin; none for None.
+
+    Raises:
+        TypeError: One is no `Function`.
+    """
+    functions = list(given or ())
+    for index, each in enumerate(functions):
+        if not isinstance(each, Function):
+            raise TypeError(
+                f"functions[{index}] is a {type(each).__name__}; decorate Python functions with host_fn"
+            )
+    return functions
 
 
 @overload

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from extism._capabilities.paths import Mount
 
-__all__ = ["Output", "WasiOptions", "wasi_world"]
+__all__ = ["Output", "WasiOptions", "wasi_asked", "wasi_world"]
 
 
 class Writable(Protocol):
@@ -54,6 +54,20 @@ class WasiOptions:
     stdin: bytes | str = b""
     stdout: Output = None
     stderr: Output = None
+
+
+def wasi_asked(wasi: object) -> bool | WasiOptions:
+    """
+    Return what `wasi=` asks for; 1 and 0 are True and False.
+
+    Raises:
+        TypeError: It is something else, which must not open anything by accident.
+    """
+    if isinstance(wasi, WasiOptions):
+        return wasi
+    if isinstance(wasi, int):
+        return bool(wasi)
+    raise TypeError(f"wasi is a {type(wasi).__name__}; allowed: True, False or WasiOptions")
 
 
 def wasi_world(options: WasiOptions, mounts: Iterable[Mount]) -> Wasi:

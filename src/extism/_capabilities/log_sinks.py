@@ -28,7 +28,7 @@ from extism.abi import LOGGING_OFF
 __all__ = ["PDK", "CustomLogger", "Filter", "LogLevel", "send", "set_log_custom", "set_log_file"]
 
 PDK: Final = "extism::pdk"
-"""The target of what guests log; the library's own events have others below `extism`."""
+"""The target of what guests log, by upstream's name; filters go by it."""
 
 MAX_BUFFERED_CHARACTERS: Final = 64 << 20
 """What a `CustomLogger` keeps between two drains; then the oldest lines go."""
