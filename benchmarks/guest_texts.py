@@ -205,6 +205,17 @@ def _function(number: int, rng: random.Random) -> str:
     return f"(func $f{number} (param $x i64) (result i64) {' '.join(steps)} (local.get $x))"
 
 
+# What a Rust plug-in's first call does to its memory: pages of the stack, of statics and of the heap become its own.
+_TOUCH = """
+  (func $touch (local $at i32)
+    (local.set $at (i32.const 1310720))
+    (loop $next
+      (i32.store8 (local.get $at) (i32.const 1))
+      (local.set $at (i32.add (local.get $at) (i32.const 4096)))
+      (br_if $next (i32.lt_u (local.get $at) (i32.const 1335296)))))
+  (start $touch)
+"""
+
 _BARE_BYTES = 700
 _FUNCTION_BYTES = 272
 _BLOCK_BYTES = 40_000
@@ -223,7 +234,7 @@ def _padded(size: int) -> str:
         content = rng.randbytes(min(_BLOCK_BYTES, half - start))
         text = "".join(f"\\{byte:02x}" for byte in content)
         data.append(f'(data (i32.const {20 * 65536 + start}) "{text}")')
-    return _ECHO + "\n".join([*functions, *data])
+    return _ECHO + "\n".join([*functions, *data, *([_TOUCH] if data else [])])
 
 
 def module_of_size(size: int) -> str:

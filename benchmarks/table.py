@@ -44,7 +44,8 @@ def verdict(row: Row, side: str) -> tuple[str, str]:
     found = figure(row, side, target)
     if target.is_met_by(found):
         return str(target), "met"
-    return str(target), f"**missed** by {abs(found / target.limit - 1) * 100:.0f} %"
+    excess = abs(found / target.limit - 1) * 100
+    return str(target), f"**missed** by {excess:.{0 if excess >= 1 else 1}f} %"
 
 
 def line(row: Row, side: str) -> tuple[str, ...]:

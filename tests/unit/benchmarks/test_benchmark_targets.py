@@ -45,6 +45,7 @@ def test_a_case_without_a_promise_has_no_target():
     [
         ("echo 16 B", 10.0, 1.2, ("0.13 (0.08)", "met")),
         ("echo 16 B", 10.0, 2.6, ("0.13 (0.08)", "**missed** by 100 %")),
+        ("burn", 1000.0, 1055.0, ("1.05", "**missed** by 0.5 %")),
         ("noop", 10.0, 2.6, ("", "")),
     ],
 )
