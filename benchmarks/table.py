@@ -79,7 +79,7 @@ def _lines(rows: Iterable[Row]) -> Iterator[tuple[str, ...]]:
 
 
 def _targets(sections: Iterable[Section]) -> Iterator[tuple[str, ...]]:
-    rows = {row.case: row for section in sections for row in section.rows if row.base == UPSTREAM}
+    rows = {row.case: row for section in sections for row in section.rows}
     for target in TARGETS:
         if target.case in rows:
             yield from _lines([rows[target.case]])
