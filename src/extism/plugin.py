@@ -8,6 +8,7 @@ plugin which is running it gets `PluginBusy`, because waiting would be for ever.
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
@@ -29,12 +30,12 @@ from extism.vars import Vars
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Buffer
 
-    from extism._runtime.instance import Program
+    from extism._runtime.instance import Entry, Program
     from extism.buffers import ByteBuffer
     from extism.compiled import ExportInfo, ImportInfo, PluginSource
     from extism.functions import Function
@@ -84,6 +85,7 @@ class Plugin:
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._instance: Instance | None = None
+        self._entries: dict[str, Entry] = {}
         self._is_closed = False
         self._owns_compiled_plugin = not isinstance(plugin, CompiledPlugin)
         compiled = (
@@ -172,22 +174,32 @@ class Plugin:
             TypeError: An argument is of the wrong type.
         """
         content = data if data.__class__ is bytes else _input(data)
-        if not isinstance(function_name, str):
-            raise TypeError(f"function_name must be a str, not {type(function_name).__name__}")
-        self._acquire()
-        try:
-            instance = self._instance
-            if instance is None or instance.is_worn:
-                instance = self._revive()
-            deadline = deadline_after(self._timeout_ms, timeout)
-            call = Call(function_name, self._state, content, deadline, host_context)
+        if function_name.__class__ is not str:
+            function_name = _name(function_name)
+        me = get_ident()
+        if self._owner == me:
+            raise _busy()
+        with self._lock:
+            self._owner = me
             try:
-                ended = instance.run(call)
-                output = ended if isinstance(ended, bytes) else settle(function_name, ended)
+                instance = self._instance
+                if instance is None or instance.is_worn:
+                    instance = self._revive()
+                limit = self._timeout_ms
+                deadline = None if limit is timeout is None else deadline_after(limit, timeout)
+                call = Call(function_name, self._state, content, deadline, host_context)
+                try:
+                    run = self._entries.get(function_name) or self._entry(instance, function_name)
+                    ended = run(call)
+                    output = ended if isinstance(ended, bytes) else settle(function_name, ended)
+                finally:
+                    call.is_over = True
             finally:
-                call.is_over = True
-        finally:
-            self._release()
+                self._owner = None
+                if self._is_closed:
+                    self._drop()
+        if parse is bytes:
+            return output
         return copy_of(output) if parse is None else parse(output)
 
     def function_exists(self, name: str) -> bool:
@@ -223,12 +235,9 @@ class Plugin:
             PluginBusy: A host function of the running call asked for it.
             PluginClosed: The plugin was closed.
         """
-        self._acquire()
-        try:
+        with self._taken():
             if self._instance is not None:
                 self._instance.forget()
-        finally:
-            self._release()
 
     def restart(self) -> None:
         """
@@ -239,11 +248,8 @@ class Plugin:
             PluginBusy: A host function of the running call asked for it.
             PluginClosed: The plugin was closed.
         """
-        self._acquire()
-        try:
+        with self._taken():
             self._revive()
-        finally:
-            self._release()
 
     def cancel_handle(self) -> CancelHandle:
         """Return what ends the running call from another thread."""
@@ -284,6 +290,10 @@ class Plugin:
     def __reduce__(self) -> Any:
         raise TypeError("a living Plugin cannot be pickled; send its manifest and make one there")
 
+    def _entry(self, instance: Instance, name: str) -> Entry:
+        entry = self._entries[name] = instance.entry(name)
+        return entry
+
     def _cancel(self) -> bool:
         instance = self._instance
         return instance is not None and instance.store.cancel()
@@ -300,28 +310,25 @@ class Plugin:
             raise PluginClosed("the plugin is closed")
         return compiled
 
-    def _acquire(self) -> None:
-        """Take the plugin for one call; another thread that has it is waited for."""
+    @contextmanager
+    def _taken(self) -> Iterator[None]:
+        """Take the plugin for something but a call, which does the same in line; another thread is waited for."""
         me = get_ident()
         if self._owner == me:
-            raise PluginBusy(
-                "cannot make reentrant calls into plugin: a host function called the plugin that is "
-                "running it; use a second Plugin"
-            )
-        self._lock.acquire()
-        self._owner = me
-        if self._is_closed:
-            self._release()
-            raise PluginClosed("the plugin is closed")
-
-    def _release(self) -> None:
-        if self._is_closed:
-            self._drop()
-        self._owner = None
-        self._lock.release()
+            raise _busy()
+        with self._lock:
+            self._owner = me
+            try:
+                self._check_open()
+                yield
+            finally:
+                self._owner = None
+                if self._is_closed:
+                    self._drop()
 
     def _drop(self) -> None:
         self._instance = self._program = None
+        self._entries = {}
         self._state.http.close()
         if self._owns_compiled_plugin:
             self.compiled_plugin = None
@@ -329,6 +336,7 @@ class Plugin:
     def _revive(self) -> Instance:
         """Make a new instance; its initialisers have one `timeout_ms` together."""
         self._instance = None
+        self._entries = {}
         call = Call("", self._state, deadline=deadline_after(self._timeout_ms))
         try:
             # Kept before it is started, so that starting can be cancelled.
@@ -356,6 +364,20 @@ class CancelHandle:
         """End the call that runs now, if any; one that begins later is not touched."""
         self._plugin._cancel()  # noqa: SLF001 - its own plugin
         return True
+
+
+def _busy() -> PluginBusy:
+    return PluginBusy(
+        "cannot make reentrant calls into plugin: a host function called the plugin that is "
+        "running it; use a second Plugin"
+    )
+
+
+def _name(name: object) -> str:
+    """Return the name of a function, where it is one."""
+    if not isinstance(name, str):
+        raise TypeError(f"function_name must be a str, not {type(name).__name__}")
+    return str(name)
 
 
 def _input(data: str | Buffer) -> bytes | bytearray | memoryview:

@@ -403,7 +403,7 @@ for name in ("loop", "quick"):
     print(name, caught)
 plugin.call("quick", "")
 depth = interrupts.depth(threading.get_ident())
-print(interrupts._running, depth, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+print(interrupts.running_stores, depth, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
 """
 
 

@@ -39,7 +39,7 @@ U32 = (1 << 32) - 1
 U64 = (1 << 64) - 1
 
 KERNEL_FUNCTIONS = {name: row for name, row in FUNCTIONS.items() if row.by == "kernel"}
-HOST_ONLY = {"begin", "data", "meta", "reserve"}
+HOST_ONLY = {"accept", "begin", "data", "meta", "reserve"}
 
 
 class Root(NamedTuple):

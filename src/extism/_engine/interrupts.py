@@ -1,5 +1,5 @@
 """
-Deadlines, cancellation and Ctrl-C: how code that is running is made to stop.
+Deadlines, cancellation and signals: how code that is running is made to stop.
 
 Theory of operation: the engine counts *epochs*. Code looks at the count on every function entry and
 loop; when the count has passed the store's own mark, the engine calls the store's callback, which ends
@@ -10,26 +10,24 @@ touched by the end of one.
 The clock is parked when nothing has run for a second, so an idle process wakes nobody, and a call pays
 one attribute read to see that it ticks.
 
-What can go wrong: Python's own SIGINT handler raises in the first line of Python that the main thread
-runs, which is the entry of a callback from C, where ctypes prints the exception and drops it. So while a
-span is open on the main thread, and Python's default handler is installed, we stand in for it: caught
-at such an entry the signal is noted on the stores that run, and raised when the engine has returned.
+Handlers of signals run on the main thread alone, when it runs Python. While a guest runs there, that is in the
+callback: what a handler raises (Ctrl-C, as a rule) is kept on the store, the callback ends the code, and the
+exception is raised when the engine has returned.
 """
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # the public functions make enums, at 3 us a piece
 import os
-import signal
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from extism._engine.bindings import EpochCallback, Handle, lib
+from extism._engine.shelter import sheltered
 
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
+    from ctypes import Array
 
 __all__ = [
     "MAX_DEPTH",
@@ -38,10 +36,7 @@ __all__ = [
     "StopReason",
     "arm",
     "depth",
-    "edge",
-    "enlist",
-    "is_too_deep",
-    "strike_off",
+    "running_stores",
 ]
 
 TICK: Final = 0.005
@@ -61,7 +56,7 @@ class StopReason:
 
     DEADLINE: Final = "deadline"
     CANCELLED: Final = "cancelled"
-    CTRL_C: Final = "ctrl-c"
+    SIGNAL: Final = "signal"
 
 
 class Interruptible(Protocol):
@@ -75,7 +70,7 @@ class Interruptible(Protocol):
     cancelled_span: int
     is_running: bool
     is_shielded: bool
-    has_ctrl_c: bool
+    raised: BaseException | None
     stop_reason: str | None
 
 
@@ -119,7 +114,7 @@ class Clock:
         with self._lock:
             self.is_parked = True
             # A span is enlisted before `is_parked` is read; looking after setting it closes the gap.
-            if _running:
+            if running_stores:
                 self.is_parked = False
             else:
                 self._woken.clear()
@@ -134,20 +129,17 @@ class Clock:
 
 _clocks: weakref.WeakSet[Clock] = weakref.WeakSet()
 
-_running: dict[int, Interruptible] = {}
+running_stores: Final[dict[int, Interruptible]] = {}
 """The stores with an open span, by `id`."""
-
-_main_thread = threading.main_thread().ident
 
 
 def _after_fork_in_child() -> None:
     """Only the thread that forked goes on; what ran on the others will never end."""
-    global _main_thread
-    _main_thread = threading.get_ident()
-    for store in list(_running.values()):
-        if store.thread != _main_thread:
+    me = threading.get_ident()
+    for store in list(running_stores.values()):
+        if store.thread != me:
             store.is_running = False
-            del _running[id(store)]
+            del running_stores[id(store)]
     for clock in list(_clocks):
         clock._forget_thread()  # noqa: SLF001 - the clock's own module
 
@@ -167,7 +159,7 @@ def _count(reference: weakref.ref[Clock], woken: threading.Event) -> None:
             continue
         clock.tick()
         now = time.monotonic()
-        if _running:
+        if running_stores:
             last_running = now
         elif now - last_running > PARK_AFTER:
             clock._park()  # noqa: SLF001 - the clock's own module
@@ -175,42 +167,10 @@ def _count(reference: weakref.ref[Clock], woken: threading.Event) -> None:
         time.sleep(TICK)
 
 
-def enlist(store: Interruptible, clock: Clock | None) -> bool:
-    """
-    Have `clock` count for a store whose span begins; None where its code cannot be ended.
-
-    Returns:
-        Whether Ctrl-C is watched from now on, which `strike_off` must be told.
-    """
-    _running[id(store)] = store
-    if clock is None:
-        return False
-    if clock.is_parked:
-        clock.wake()
-    if store.thread != _main_thread or _getsignal(_SIGINT) is not _DEFAULT_HANDLER:
-        return False
-    _set_signal(_SIGINT, _on_sigint)
-    return True
-
-
-def strike_off(store: Interruptible, is_watching: bool) -> None:  # noqa: FBT001 - on the hot path
-    """Undo `enlist`."""
-    try:
-        if is_watching and _getsignal(_SIGINT) is _on_sigint:
-            _set_signal(_SIGINT, _DEFAULT_HANDLER)
-    finally:
-        _running.pop(id(store), None)
-
-
 def depth(thread: int) -> int:
     """Return how many spans are open on a thread, one inside the host functions of the other."""
-    stores = list(_running.values())
+    stores = list(running_stores.values())
     return sum(store.thread == thread for store in stores)
-
-
-def is_too_deep(thread: int) -> bool:
-    """Tell whether no further span may be opened on a thread."""
-    return len(_running) >= MAX_DEPTH and depth(thread) >= MAX_DEPTH
 
 
 def arm(store: Interruptible) -> None:
@@ -219,55 +179,49 @@ def arm(store: Interruptible) -> None:
     lib.wasmtime_context_set_epoch_deadline(store.context, 1)
 
 
-def _decide(_context: int, key: int, delta: Any, kind: Any) -> int | None:
-    store = _running.get(key)
-    if store is not None and not store.is_shielded:
-        reason = _stop_reason(store)
-        if reason is not None:
-            store.stop_reason = reason
-            # The engine takes ownership of the error.
-            error: int = lib.wasmtime_error_new(reason.encode())
-            return error
+def _decide(_context: int, key: int, delta: Array[Any], kind: Array[Any]) -> int | None:
     delta[0] = 1
     kind[0] = _CONTINUE
-    return None
+    try:
+        try:
+            return _decided(key)
+        except BaseException as exc:  # noqa: BLE001 - it goes on from the store, see the module's text
+            return _ended(key, exc)
+    except BaseException as exc:  # noqa: BLE001 - of a second signal, in the lines above
+        return _ended(key, exc)
+
+
+def _decided(key: int) -> int | None:
+    """Return the error that ends the code of a store, None to let it go on; raises what a signal's handler does."""
+    store = running_stores.get(key)
+    if store is None or store.is_shielded:
+        return None
+    reason = _stop_reason(store)
+    return None if reason is None else _end(store, reason)
+
+
+def _ended(key: int, exc: BaseException) -> int | None:
+    """Keep what a signal's handler raised, and end the code, unless it is the host's own."""
+    store = running_stores.get(key)
+    if store is None:
+        return None
+    store.raised = exc
+    return None if store.is_shielded else _end(store, StopReason.SIGNAL)
+
+
+def _end(store: Interruptible, reason: str) -> int:
+    """Return the error that ends the code of a store; the engine takes ownership of it."""
+    store.stop_reason = reason
+    error: int = lib.wasmtime_error_new(reason.encode())
+    return error
 
 
 def _stop_reason(store: Interruptible) -> str | None:
     if store.cancelled_span == store.span:
         return StopReason.CANCELLED
-    if store.has_ctrl_c:
-        return StopReason.CTRL_C
     if store.deadline is not None and time.monotonic() >= store.deadline:
         return StopReason.DEADLINE
     return None
 
 
-_on_epoch = EpochCallback(_decide)
-
-_edges: set[CodeType] = {
-    _decide.__code__,
-    _stop_reason.__code__,
-    enlist.__code__,
-    strike_off.__code__,
-}
-"""Code that C calls, where what a signal raises is printed and lost; and code that must not be torn."""
-
-
-def edge(code: CodeType) -> None:
-    """Declare that no signal may raise in `code`: it is noted on the stores that run, who raise it later."""
-    _edges.add(code)
-
-
-_DEFAULT_HANDLER: Final = signal.default_int_handler
-_SIGINT: Final = int(signal.SIGINT)
-_getsignal: Final = _signal.getsignal
-_set_signal: Final = _signal.signal
-
-
-def _on_sigint(number: int, frame: FrameType | None) -> None:
-    stores = [store for store in list(_running.values()) if store.thread == _main_thread]
-    if frame is None or frame.f_code not in _edges or not stores:
-        _DEFAULT_HANDLER(number, frame)
-    for store in stores:
-        store.has_ctrl_c = True
+_on_epoch = EpochCallback(sheltered(_decide))

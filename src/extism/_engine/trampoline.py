@@ -17,7 +17,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, Final
 
 from extism._engine.bindings import VALUE_KINDS, FuncCallback, PointerVec, lib
-from extism._engine.interrupts import edge
+from extism._engine.shelter import sheltered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -153,15 +153,22 @@ def _entry(
 
     def enter(_env: int, _caller: int, address: int, _count: int) -> int | None:
         try:
-            buffer = slots.from_address(address) if address else b""
-            values = body(running.data, *unpack(buffer))
-            if has_results:
-                pack(buffer, 0, *convert(values))
-        except BaseException as exc:  # noqa: BLE001 - it goes on from the slot, see the module's text
-            running.raised = exc
-            trap: int = lib.wasmtime_trap_new(b"host function raised", 20)
-            return trap
+            try:
+                buffer = slots.from_address(address) if address else b""
+                values = body(running.data, *unpack(buffer))
+                if has_results:
+                    pack(buffer, 0, *convert(values))
+            except BaseException as exc:  # noqa: BLE001 - it goes on from the slot, see the module's text
+                return _trap(exc)
+        except BaseException as exc:  # noqa: BLE001 - of a signal, in the line above
+            return _trap(exc)
         return None
 
-    edge(enter.__code__)
-    return enter
+    return sheltered(enter)
+
+
+def _trap(exc: BaseException) -> int:
+    """Keep what was raised for whoever entered the guest; return the trap that unwinds it."""
+    running.raised = exc
+    trap: int = lib.wasmtime_trap_new(b"host function raised", 20)
+    return trap

@@ -9,7 +9,6 @@ into a later call.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from extism.errors import CallError
@@ -21,28 +20,39 @@ if TYPE_CHECKING:
 __all__ = ["Call", "deadline_after"]
 
 
-@dataclass(slots=True, eq=False)
 class Call:
     """
     One call of one export, or the creation of a plugin (then `function` is empty).
 
-    Attributes:
+    Args:
         function: The export.
         state: What outlives the call.
         input: What the guest reads.
         deadline: Monotonic seconds at which the call must be over; None for never.
         host_context: What the caller handed through to its host functions.
+
+    Attributes:
         kernel: The kernel of the instance that runs the call; None before there is one.
         is_over: Whether the call has ended.
     """
 
-    function: str
-    state: PluginState
-    input: Data = b""
-    deadline: float | None = None
-    host_context: Any = None
-    kernel: Kernel | None = None
-    is_over: bool = False
+    __slots__ = ("deadline", "function", "host_context", "input", "is_over", "kernel", "state")
+
+    def __init__(
+        self,
+        function: str,
+        state: PluginState,
+        input: Data = b"",  # noqa: A002 - the ABI's word
+        deadline: float | None = None,
+        host_context: Any = None,
+    ) -> None:
+        self.function = function
+        self.state = state
+        self.input = input
+        self.deadline = deadline
+        self.host_context = host_context
+        self.kernel: Kernel | None = None
+        self.is_over = False
 
     def live_kernel(self) -> Kernel:
         """

@@ -5,7 +5,8 @@ The kernel's functions and memories are appended to the plugin's own; every ment
 (calls, tables, references, exports) leads to the appended one, and calls of the accessors give way to their
 bodies, range check included. Nothing of the plugin's own moves: functions keep their numbers, since the imports
 stay and are met by functions that nobody calls. The start function is left out and exported, to be run
-when the host knows the kernel's memories.
+when the host knows the kernel's memories. Each callable export gets an *entry*, which begins a call, makes it, and
+gives everything that the host wants to know of its end: one crossing where there would be three.
 
 Before and after::
 
@@ -14,7 +15,9 @@ Before and after::
       (memory 1)                                     (memory 1) (memory $data 16) (memory $meta 8)
       (func ... (call $load_u8 (..)) ...)            (func ... (..) <body of load_u8> ...)
                                                      (func $load_u8 ...) ...
-      (export "run" ...))                            (export "run" ...) (export "extism:kernel data" ...) ...)
+      (export "run" ...))                            (export "run" ...) (export "extism:kernel data" ...) ...
+                                                     (func (export "extism:kernel enter run") (param i64)
+                                                       (result i32 i64 i64 i64) ...))
 
 What can go wrong: some modules are refused (`can_fuse`), and the engine may refuse what is made of others, where
 that exceeds a limit. Both stay two instances, at the price of speed and of nothing else.
@@ -23,6 +26,7 @@ that exceeds a limit. Both stay two instances, at the price of speed and of noth
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -30,6 +34,7 @@ from typing import TYPE_CHECKING, Final
 from extism import abi
 from extism._engine.cache import Rewrite
 from extism._runtime.kernel import kernel_wasm
+from extism._wasm.assembly import END, call, const, local_get
 from extism._wasm.cursor import Cursor
 from extism._wasm.inline import Inlining, straight
 from extism._wasm.leb128 import write_unsigned
@@ -47,7 +52,17 @@ if TYPE_CHECKING:
     from extism._wasm.model import Section
     from extism._wasm.reader import Module
 
-__all__ = ["PREFIX", "START", "can_fuse", "fuse", "fusing", "kernel_imports"]
+__all__ = [
+    "ENTRY",
+    "ENTRY_TYPE",
+    "PREFIX",
+    "START",
+    "can_fuse",
+    "fuse",
+    "fusing",
+    "kernel_imports",
+    "without_entry",
+]
 
 PREFIX: Final = "extism:kernel "
 """What the host finds the kernel's exports under, in a fused module."""
@@ -55,7 +70,16 @@ PREFIX: Final = "extism:kernel "
 START: Final = PREFIX + "start"
 """The export that was the module's start function."""
 
-_VERSION: Final = "1"
+ENTRY: Final = PREFIX + "enter "
+"""What the entry of a callable export is exported as, before its name."""
+
+ENTRY_TYPE: Final = FuncType(("i64",), ("i32", "i64", "i64", "i64"))
+"""
+The type of all entries: the length of the input, which the host has written at the first handle, to return
+code (0 where the function has none), output offset and length, and error handle.
+"""
+
+_VERSION: Final = "2"
 """Changes whenever equal modules are fused differently with the same kernel."""
 
 _INLINED: Final = (
@@ -71,6 +95,17 @@ _INLINED: Final = (
     "output_length",
     "error_get",
 )
+
+
+_ENTRY_NAME: Final = "kernel.enter"
+"""What entries are called in backtraces, until `without_entry` takes them out."""
+
+_ENTRY_FRAME: Final = re.compile(rf"^ +\d+: .*!{re.escape(_ENTRY_NAME)}\n?", re.MULTILINE)
+
+
+def without_entry(text: str) -> str:
+    """Return a backtrace without the frame of the entry, which is no function of the plugin's."""
+    return _ENTRY_FRAME.sub("", text)
 
 
 @cache
@@ -165,6 +200,7 @@ def fuse(wasm: bytes) -> bytes:
         inlining = Inlining(inlined, _param_counts(module))
         changes.replaced[SectionId.CODE] = renumber_code(code, changes.renumbering, inlining)
     _append_kernel(changes, kernel, bodies, shifts)
+    _append_entries(changes, module, kernel, shifts)
     if module.start is not None:
         changes.replaced[SectionId.START] = None
         start = changes.renumbering.index("func", module.start)
@@ -235,3 +271,33 @@ def _append_kernel(changes: Changes, kernel: _Kernel, bodies: list[bytes], shift
         start = shifts.functions if export.kind == "func" else shifts.memories
         entry_bytes = write_export(PREFIX + export.name, export.kind, start + export.index)
         appended[SectionId.EXPORT].append([entry_bytes])
+
+
+def _append_entries(changes: Changes, module: Module, kernel: _Kernel, shifts: _Shifts) -> None:
+    """Append the entries behind the kernel's functions."""
+    appended = changes.appended
+    kind = shifts.types + len(kernel.module.types)
+    at = shifts.functions + len(kernel.module.function_type_indices)
+    appended[SectionId.TYPE].append([write_functype(ENTRY_TYPE)])
+    for name, type_ in module.exported_functions().items():
+        if type_.params or type_.results not in abi.CALLABLE_RESULTS:
+            continue
+        export = module.export(name)
+        assert export is not None
+        target = changes.renumbering.index("func", export.index)
+        body = _entry(target, type_, kernel, shifts)
+        changes.names["func"][at] = _ENTRY_NAME
+        appended[SectionId.FUNCTION].append([write_unsigned(kind)])
+        appended[SectionId.CODE].append([write_unsigned(len(body)), body])
+        appended[SectionId.EXPORT].append([write_export(ENTRY + name, "func", at)])
+        at += 1
+
+
+def _entry(target: int, type_: FuncType, kernel: _Kernel, shifts: _Shifts) -> bytes:
+    """Return the body of an entry: no locals, then its code."""
+    ask = [
+        call(shifts.functions + kernel.exports[name])
+        for name in ("accept", "output_offset", "output_length", "error_get")
+    ]
+    code = const("i32", 0) if not type_.results else b""
+    return b"".join([b"\0", local_get(0), ask[0], call(target), code, *ask[1:], END])

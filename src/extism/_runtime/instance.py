@@ -8,33 +8,34 @@ run in a fresh world each time, and after a trap in a runtime that does not surv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from extism import abi
 from extism._engine.faults import FaultKind
 from extism._engine.linker import Instance as EngineInstance
 from extism._engine.store import Store
-from extism._runtime.fuse import PREFIX, START
-from extism._runtime.kernel import INITIAL_BYTES, Kernel, NoRoom
+from extism._runtime.fuse import ENTRY, ENTRY_TYPE, PREFIX, START, without_entry
+from extism._runtime.kernel import FIRST, INITIAL_BYTES, Kernel, NoRoom
 from extism._runtime.outcome import Exit, creation_error
 from extism._runtime.startup import initialise, initialise_library, runs_code
 from extism.errors import CallError, FunctionNotFound, ManifestError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from extism._engine.engine import Module as Code
     from extism._engine.faults import Fault
     from extism._engine.linker import InstancePre, Linker
     from extism._engine.memory import Memory
-    from extism._engine.store import Function
     from extism._engine.wasi import Wasi
     from extism._runtime.call import Call
     from extism._runtime.linking import Unit
     from extism._wasm.model import FuncType
 
-__all__ = ["Instance", "Program"]
+__all__ = ["Entry", "Instance", "Program"]
+
+Entry: TypeAlias = "Callable[[Call], bytes | Exit]"
 
 _START: Final = "_start"
 
@@ -114,7 +115,7 @@ class Instance:
         _check_initial(program)
         self.store = _store(program)
         self._program = program
-        self._functions: dict[str, Function] = {}
+        self._is_fused = program.fused is not None
         self._is_checked = program.max_bytes is not None and program.is_limited_by_manifest
         self._memories: list[tuple[Memory, int]] = []
         self.is_worn = True
@@ -143,50 +144,90 @@ class Instance:
             self.store.close()
         self.is_worn = False
 
-    def run(self, call: Call) -> bytes | Exit:
+    def entry(self, name: str) -> Entry:
         """
-        Run one call, and return its output, or how it ended if there may be more to say.
+        Return what runs a call of one export: given the call, it returns the output, or how it ended.
+
+        The caller keeps it, as long as the instance is not worn: it refers to the instance, which must not refer
+        to it. What it raises comes from the handler of a signal.
 
         Raises:
             FunctionNotFound: There is no such export.
             CallError: The export cannot be called.
-            KeyboardInterrupt: Ctrl-C was pressed while the guest ran.
         """
-        function = self._functions.get(call.function) or self._function(call.function)
-        call.kernel = kernel = self._kernel
-        store = self.store
-        try:
-            store.open(call.deadline)
+        kind = self._program.function_type(name)
+        return self._entry_fused(name) if self._is_fused else self._entry_apart(name, kind)
+
+    def _entry_fused(self, name: str) -> Entry:
+        """Return the quick way: one crossing for all, its names in the closure."""
+        enter = self._main.function(ENTRY + name, ENTRY_TYPE.params, ENTRY_TYPE.results).quick()
+        store, kernel, is_start, first = self.store, self._kernel, name == _START, FIRST
+
+        def run(call: Call) -> bytes | Exit:
+            call.kernel = kernel
+            data = call.input
+            length = len(data)
             try:
-                kernel.begin(call.input)
+                store.open(call.deadline)
+                if length > kernel.room:
+                    kernel.reach(data)
+                else:
+                    kernel.bytes[first : first + length] = data
+                ended = enter(call, length)
+                if isinstance(ended, tuple):
+                    code, offset, length, error = ended
+                    is_late = call.deadline is not None and call.is_late
+                    if not (code or error or is_late or self._is_checked):
+                        end = offset + length
+                        output = kernel.bytes[offset:end].tobytes()
+                        if len(output) == length:
+                            self.is_worn = is_start
+                            return output
+                    return self._exit(call, code)
+                return self._exit(call, 0, replace(ended, text=without_entry(ended.text)))
             except NoRoom:
                 return Exit(code=-1, is_out_of_memory=True)
-            if self._program.fuel is not None:
-                store.set_fuel(self._program.fuel)
-                self._is_new = False
-            fault = function(call)
-            if fault is None and call.deadline is None and not self._is_checked:
-                # Nothing but the guest itself can have made this a failure.
-                code = function.code if function.has_results else 0
-                output = None if code else kernel.result()
-                if output is not None:
-                    self.is_worn = call.function == _START
-                    return output
-            return self._exit(call, function, fault)
-        except BaseException:
-            self.is_worn = self._program.is_frail
-            raise
-        finally:
-            store.close()
+            except BaseException:
+                self.is_worn = self._program.is_frail
+                raise
+            finally:
+                store.close()
+
+        return run
+
+    def _entry_apart(self, name: str, kind: FuncType) -> Entry:
+        """Return the way through a kernel that is an instance of its own."""
+        function = self._main.function(name, kind.params, kind.results)
+        store, kernel, fuel = self.store, self._kernel, self._program.fuel
+
+        def run(call: Call) -> bytes | Exit:
+            call.kernel = kernel
+            try:
+                store.open(call.deadline)
+                kernel.begin(call.input)
+                if fuel is not None:
+                    store.set_fuel(fuel)
+                    self._is_new = False
+                fault = function(call)
+                code = function.code if fault is None and function.has_results else 0
+                return self._exit(call, code, fault)
+            except NoRoom:
+                return Exit(code=-1, is_out_of_memory=True)
+            except BaseException:
+                self.is_worn = self._program.is_frail
+                raise
+            finally:
+                store.close()
+
+        return run
 
     def forget(self) -> None:
         """Kill all blocks of the last call, its output and its error among them."""
         self._kernel.begin(b"")
 
-    def _exit(self, call: Call, function: Function, fault: Fault | None) -> Exit:
+    def _exit(self, call: Call, code: int, fault: Fault | None = None) -> Exit:
         """Look at everything that can have happened to a call."""
         kernel = self._kernel
-        code = function.code if function.has_results and fault is None else 0
         has_outgrown = self._has_outgrown()
         error = kernel.error()
         is_failed = fault is not None or bool(code) or error is not None
@@ -203,12 +244,6 @@ class Instance:
             is_late=call.is_late,
             is_out_of_memory=has_outgrown or (is_failed and self._wanted_more(fault)),
         )
-
-    def _function(self, name: str) -> Function:
-        kind = self._program.function_type(name)
-        function = self._main.function(name, kind.params, kind.results)
-        self._functions[name] = function
-        return function
 
     def _create(self, call: Call) -> None:
         program = self._program

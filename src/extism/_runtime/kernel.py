@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from extism._engine.linker import Instance
     from extism._engine.store import Function
 
-__all__ = ["INITIAL_BYTES", "Kernel", "NoRoom", "kernel_wasm"]
+__all__ = ["FIRST", "INITIAL_BYTES", "Kernel", "NoRoom", "kernel_wasm"]
 
 Data: TypeAlias = bytes | bytearray | memoryview
 
 INITIAL_BYTES: Final = 16 * 65536
 """The size of `data` before anything is allocated."""
 
-_FIRST: Final = 512
+FIRST: Final = 512
 """The first handle."""
 
 _GRANULE: Final = 32
@@ -78,6 +78,11 @@ class Kernel:
     """
     The kernel of one store, as the host uses it; `prefix` is before the names of its exports.
 
+    Attributes:
+        data: The memory of blocks.
+        bytes: The same in place, as long as it was when the host last looked.
+        room: How many bytes of input fit there.
+
     What the host runs of it is short, and cannot be ended by a deadline: a list would be torn in the
     middle, and a host function would be told that there is no room where there is no time.
     """
@@ -126,7 +131,7 @@ class Kernel:
         length = len(data)
         meta = self._root
         dirty, generation = _MARKS.unpack_from(meta, _MARKS_OFFSET)
-        if length > self._room or generation >= _LAST_GENERATION:
+        if length > self.room or generation >= _LAST_GENERATION:
             self._begin_in_kernel(data, length)
             return
         generation += 2
@@ -137,14 +142,23 @@ class Kernel:
         dirty = max(dirty, span)
         words = length - 7 if length > 7 else 0
         _BEGUN.pack_into(
-            meta, 0, 0, 0, 0, _FIRST, length, words, span, span - 7, dirty, generation, 0,
+            meta, 0, 0, 0, 0, FIRST, length, words, span, span - 7, dirty, generation, 0,
             generation, span // _GRANULE, length, 0,
         )  # fmt: skip
         if length <= _SHORT and data.__class__ is bytes:
-            self._bytes[_FIRST : _FIRST + span] = data + _PADS[length & 31]
+            self.bytes[FIRST : FIRST + span] = data + _PADS[length & 31]
         else:
-            self._bytes[_FIRST : _FIRST + length] = data
-            self._bytes[_FIRST + length : _FIRST + span] = _PADS[length & 31]
+            self.bytes[FIRST : FIRST + length] = data
+            self.bytes[FIRST + length : FIRST + span] = _PADS[length & 31]
+
+    def reach(self, data: Data) -> None:
+        """
+        Make room for `data` as input, and write it at the first handle.
+
+        Raises:
+            NoRoom: The input does not fit in what the kernel's memory may hold.
+        """
+        self._begin_in_kernel(data, len(data))
 
     def _begin_in_kernel(self, data: Data, length: int) -> None:
         """The same where memory has to grow, or where the generations are used up."""
@@ -158,19 +172,14 @@ class Kernel:
 
     def _look(self) -> None:
         """Take the memories as they are now; they never move, so that older views only are shorter."""
-        self._bytes = self.data.view(self.data.size)
+        self.bytes = self.data.view(self.data.size)
         self._root = self._meta.view(self._meta.size)
-        self._room = min(len(self._bytes) - _FIRST, 2 * len(self._root) - _FIRST)
+        self.room = min(len(self.bytes) - FIRST, 2 * len(self._root) - FIRST)
 
-    def result(self) -> bytes | None:
-        """Return a copy of the output; None if the guest set an error, or the output lies far up."""
+    def root(self) -> tuple[int, int, int]:
+        """Return what the guest set: output offset and length, and the handle of the error text."""
         offset, length, error = _ROOT.unpack_from(self._root, 0)
-        if error:
-            return None
-        if not length:
-            return b""
-        end = offset + length
-        return self._bytes[offset:end].tobytes() if end <= len(self._bytes) else None
+        return offset, length, error
 
     def output(self) -> bytes:
         """Return a copy of what the guest set as output."""
@@ -195,7 +204,7 @@ class Kernel:
         """Return how many bytes the live block at `handle` holds; 0 where there is none."""
         meta = self._root
         (span,) = _SPAN.unpack_from(meta, _SPAN_OFFSET)
-        if handle % _GRANULE or not _FIRST <= handle < _FIRST + span:
+        if handle % _GRANULE or not FIRST <= handle < FIRST + span:
             return 0
         end = handle // 2 + _HEADER.size
         generation, _, used = _HEADER.unpack_from(self._meta.view(end), handle // 2)

@@ -42,7 +42,9 @@ def call(code):
         log=PluginLog("the-id"),
     )
     kernel = Kernel(Linker(shared_engine()).instantiate(Store(shared_engine()), code))
-    return Call("run", state, kernel=kernel)
+    call = Call("run", state)
+    call.kernel = kernel
+    return call
 
 
 def use(call, name, *values):

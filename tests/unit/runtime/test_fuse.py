@@ -12,7 +12,7 @@ from wat_guests import ECHO, imports, wat
 import extism
 from extism import abi
 from extism._engine.engine import wat_to_wasm
-from extism._runtime.fuse import PREFIX, can_fuse, fuse
+from extism._runtime.fuse import ENTRY, PREFIX, can_fuse, fuse
 from extism._wasm.reader import read
 from extism.compiled import CompiledPlugin
 from extism.errors import Trap
@@ -382,3 +382,31 @@ def test_generated_plugins_do_the_same(seed, inputs):
     together, apart = ends(Writer(seed).module(), calls)
 
     assert together == apart
+
+
+def test_a_backtrace_ends_with_the_export():
+    """The entry is the house's: nobody sees it."""
+    guest = """(module
+        (func $deep unreachable)
+        (func $run (export "run") (call $deep)))"""
+    with extism.Plugin(guest.encode(), functions=[]) as plugin, pytest.raises(Trap) as info:
+        plugin.call("run", b"")
+
+    frames = info.value.backtrace.splitlines()[1:]
+    assert [frame.rpartition("!")[2] for frame in frames] == ["deep", "run"]
+    assert "kernel" not in str(info.value)
+
+
+def test_each_callable_export_has_an_entry_and_no_other():
+    """What takes parameters, or gives more than a return code, is no call."""
+    module = read(
+        fuse(
+            wat_to_wasm(
+                '(module (func (export "a")) (func (export "b") (result i32) i32.const 0)'
+                ' (func (export "c") (param i32)) (func (export "d") (result i64) i64.const 0))'
+            )
+        )
+    )
+    entries = {export.name for export in module.exports if export.name.startswith(ENTRY)}
+
+    assert entries == {ENTRY + "a", ENTRY + "b"}

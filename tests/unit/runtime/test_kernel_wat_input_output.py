@@ -59,6 +59,34 @@ def test_begin_pads_the_input_with_zeros() -> None:
     assert kernel.read(FIRST, 64) == b"i" * 33 + bytes(31)
 
 
+@pytest.mark.parametrize("length", [1, 31, 32, 33, 4096, 65000])
+def test_accept_makes_the_input_of_what_is_written_already(length: int) -> None:
+    """It leaves the kernel as `begin` and writing would, whatever lay there."""
+    data = bytes(range(1, 256)) * 300
+    one, other = BareKernel(), BareKernel()
+    for kernel in (one, other):
+        kernel.filled(70000, 0xFF)
+        kernel.error_set(kernel.filled(5, 1))
+    one.write(FIRST, data[:length])
+    one.accept(length)
+    other.write(other.begin(length), data[:length])
+    end = FIRST + -(-length // 32) * 32
+
+    assert one.root == other.root
+    assert one.read(FIRST, end - FIRST) == data[:length] + bytes(end - FIRST - length)
+    assert one.read(end, 64) == other.read(end, 64)
+    assert one.length(FIRST) == other.length(FIRST) == length
+    assert one.alloc(64) == other.alloc(64)
+
+
+def test_accept_of_nothing_forgets_the_last_call() -> None:
+    """No input, no block."""
+    kernel = begun(b"0123456789")
+    kernel.accept(0)
+
+    assert (kernel.input_offset(), kernel.input_length(), kernel.length(FIRST)) == (0, 0, 0)
+
+
 def test_reserve_gives_a_block_that_only_lacks_wiping(kernel: BareKernel) -> None:
     """The host's alloc gives a live block whose padding is zero; 0 for nothing and for too much."""
     kernel.free(kernel.filled(100, 0xFF))
