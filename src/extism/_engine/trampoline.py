@@ -27,6 +27,9 @@ __all__ = ["SLOT", "Trampoline", "functype", "layout", "running"]
 SLOT: Final = 16
 """Bytes of one value in the engine's unchecked calling convention; results overwrite the arguments."""
 
+_MAX_VIEWS: Final = 64
+"""Addresses of values that a function remembers."""
+
 _FORMATS: Final = {"i32": "i12x", "i64": "q8x", "f32": "f12x", "f64": "d8x"}
 """
 One value in its slot, little endian on every machine that the engine serves.
@@ -150,14 +153,27 @@ def _entry(
     convert = _converter(results, label)
     has_results = bool(results)
     slots: Any = c_char * (SLOT * max(len(params), len(results), 1))
+    nothing = {0: slots()}
+    views: dict[int, Any] = dict(nothing)
+
+    def view(address: int) -> Any:
+        """Return the values at an address, which is the same nearly each time: a place on the stack."""
+        if len(views) > _MAX_VIEWS:
+            views.clear()
+            views.update(nothing)
+        views[address] = found = slots.from_address(address)
+        return found
 
     def enter(_env: int, _caller: int, address: int, _count: int) -> int | None:
         try:
             try:
-                buffer = slots.from_address(address) if address else b""
+                buffer = views.get(address or 0) or view(address)
                 values = body(running.data, *unpack(buffer))
                 if has_results:
-                    pack(buffer, 0, *convert(values))
+                    try:
+                        pack(buffer, 0, *values)
+                    except struct.error:  # unsigned, or of a wrong type
+                        pack(buffer, 0, *convert(values))
             except BaseException as exc:  # noqa: BLE001 - it goes on from the slot, see the module's text
                 return _trap(exc)
         except BaseException as exc:  # noqa: BLE001 - of a signal, in the line above
