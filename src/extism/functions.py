@@ -3,7 +3,8 @@ What a host offers to a plugin: Python functions with a WebAssembly type.
 
 `host_fn` makes a `Function` out of a Python function, in one of two styles. *Inferred*: the annotations
 say what crosses (`codecs.py`). *Explicit*: a signature of `ValType`s, and the function is called with lists
-of `Val`. Both become an `abi.HostImport`, which is all that the runtime knows of them.
+of `Val`. Both become an `abi.HostImport`, which is all that the runtime knows of them; what runs when a plugin
+calls one is in `bodies.py`.
 """
 
 from __future__ import annotations
@@ -13,16 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, overl
 
 from extism import abi
 from extism.abi import HostImport
-from extism.current import CurrentPlugin
-from extism.errors import CallError, HostFunctionError, SignatureError
-from extism.signatures import Signature, infer, label_of, wasm_types
-from extism.values import WASM_TYPES, Val, ValType
+from extism.bodies import explicit_body, inferred_body
+from extism.signatures import infer, label_of, wasm_types
+from extism.values import WASM_TYPES, ValType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from extism._runtime.call import Call
-    from extism.codecs import Wire
 
 __all__ = [
     "HOST_FN_REGISTRY",
@@ -69,7 +66,7 @@ class Function:
         label = label_of(namespace, name)
         params = wasm_types(label, "parameter", args)
         results = wasm_types(label, "result", returns)
-        body = _explicit_body(label, f, list(args), list(returns), user_data)
+        body = explicit_body(label, f, list(args), list(returns), user_data)
         self._settle(namespace, name, f, user_data, params, results, body)
 
     def _settle(
@@ -100,13 +97,8 @@ class Function:
 
     def host_import(self) -> HostImport:
         """Return the function as the runtime links it."""
-        body = self._body
-
-        def call(call: Call, *numbers: Any) -> Sequence[Any]:
-            return body(CurrentPlugin(call), *numbers)
-
         namespace = self.namespace or abi.USER
-        return HostImport(namespace, self.name, self._params, self._results, call)
+        return HostImport(namespace, self.name, self._params, self._results, self._body)
 
 
 class ExplicitFunction(Function, Generic[P, R]):
@@ -165,7 +157,7 @@ class TypeInferredFunction(ExplicitFunction[P, R]):
         signature = infer(label_of(namespace, name), func, data)
         params = tuple(wire.type for _, wire in signature.params)
         results = tuple(wire.type for wire in signature.results)
-        body = _inferred_body(func, signature, data)
+        body = inferred_body(func, signature, data)
         self._settle(namespace, name, func, data, params, results, body)
         self._stand_for(func)
 
@@ -240,93 +232,3 @@ def _without_place(user_data: Sequence[Any]) -> tuple[Any, ...]:
     data = tuple(user_data)
     last = data[-1] if data else None
     return data[:-1] if isinstance(last, bytes) and len(last) == _PLACE_BYTES else data
-
-
-def _raised(label: str, exc: Exception) -> HostFunctionError:
-    """Return the error of a host function that raised; the caller chains it."""
-    said = f": {exc}" if str(exc) else ""
-    return HostFunctionError(f"host function {label} raised {type(exc).__name__}{said}")
-
-
-def _inferred_body(
-    f: Callable[..., Any], signature: Signature, user_data: tuple[Any, ...]
-) -> Callable[..., Sequence[Any]]:
-    def body(plugin: CurrentPlugin, *numbers: Any) -> Sequence[Any]:
-        first = (plugin,) if signature.has_plugin else ()
-        values = [
-            _read(signature, plugin, parameter, wire, number)
-            for (parameter, wire), number in zip(signature.params, numbers, strict=True)
-        ]
-        try:
-            result = f(*first, *values, *user_data)
-        except Exception as exc:
-            raise _raised(signature.label, exc) from exc
-        return _write(signature, plugin, result)
-
-    return body
-
-
-def _read(
-    signature: Signature, plugin: CurrentPlugin, parameter: str, wire: Wire, number: Any
-) -> Any:
-    try:
-        return wire.read(plugin, number)
-    except CallError:
-        raise
-    except Exception as exc:
-        raise SignatureError(
-            f"the plugin passed a wrong value as {parameter} of {signature.label}: {exc}",
-            function=signature.label,
-            parameter=parameter,
-        ) from exc
-
-
-def _write(signature: Signature, plugin: CurrentPlugin, value: Any) -> Sequence[Any]:
-    if not signature.results:
-        return ()
-    try:
-        values = tuple(value) if signature.is_tuple else (value,)
-        pairs = zip(signature.results, values, strict=True)
-        return [wire.write(plugin, each) for wire, each in pairs]
-    except CallError:
-        raise
-    except Exception as exc:
-        raise SignatureError(
-            f"{signature.label} returned a wrong value: {exc}",
-            function=signature.label,
-            parameter="return",
-        ) from exc
-
-
-def _explicit_body(
-    label: str,
-    f: Callable[..., Any],
-    args: list[ValType],
-    returns: list[ValType],
-    user_data: tuple[Any, ...],
-) -> Callable[..., Sequence[Any]]:
-    def body(plugin: CurrentPlugin, *numbers: Any) -> Sequence[Any]:
-        inputs = [Val(kind, number) for kind, number in zip(args, numbers, strict=True)]
-        outputs = [Val(kind, 0) for kind in returns]
-        try:
-            f(plugin, inputs, outputs, *user_data)
-        except Exception as exc:
-            raise _raised(label, exc) from exc
-        return _given(label, outputs, returns)
-
-    return body
-
-
-def _given(label: str, outputs: Sequence[Val], returns: Sequence[ValType]) -> list[Any]:
-    found = [val.t for val in outputs]
-    if found != returns:
-        raise SignatureError(
-            f"Output type mismatch: {label} gave {_listed(found)}, its signature says {_listed(returns)}",
-            function=label,
-            parameter="return",
-        )
-    return [val.value for val in outputs]
-
-
-def _listed(kinds: Sequence[ValType]) -> str:
-    return ", ".join(kind.name for kind in kinds) or "nothing"

@@ -14,7 +14,7 @@ from __future__ import annotations
 from ctypes import addressof, byref, c_char, c_int32, c_size_t, c_uint64, c_void_p
 from dataclasses import replace
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from extism._engine.bindings import (
     ExceptionRef,
@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     from extism._engine.interrupts import Clock
     from extism._engine.wasi import Wasi
 
-__all__ = ["Function", "GlobalCell", "Store"]
+__all__ = ["Function", "GlobalCell", "Quick", "Store"]
+
+Quick: TypeAlias = "Callable[[object, int], tuple[Any, ...] | Fault]"
+"""Called with data (see `Store.enter`) and an integer; gives results, or how the code ended badly."""
 
 _UNLIMITED: Final = -1
 _PLENTY: Final = 2**63
@@ -54,6 +57,7 @@ class Store:
         span: Number of the span that is, or was last, open.
         cancelled_span: The last span that was cancelled.
         is_running: Whether a span is open.
+        has_fuel: Whether the engine counts what code executes.
         is_shielded: Whether code must not be ended at the moment: it is the host's own, and short.
         raised: What the handler of a signal raised while code of this store ran on the main thread.
         stop_reason: Why the interruption callback ended the code, one of `StopReason`.
@@ -73,7 +77,7 @@ class Store:
         self.cancelled_span = -1
         self._key = id(self)
         self._clock: Clock | None = engine.clock if engine.settings.is_interruptible else None
-        self._has_fuel = engine.settings.has_fuel
+        self.has_fuel = engine.settings.has_fuel
         self._keep: list[Any] = []
         self.pointer: int = lib.wasmtime_store_new(engine.pointer, None, None)
         self._handle = Handle(self.pointer, lib.wasmtime_store_delete)
@@ -167,7 +171,7 @@ class Store:
 
         None where the engine does not count.
         """
-        if not self._has_fuel:
+        if not self.has_fuel:
             return None
         left = self.fuel()
         self.set_fuel(_PLENTY)
@@ -318,7 +322,7 @@ class Function:
         finally:
             running.data = outer
 
-    def quick(self) -> Callable[[object, int], tuple[Any, ...] | Fault]:
+    def quick(self) -> Quick:
         """
         Return what calls a function of one integer as fast as it gets: results, or how the code ended badly.
 

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from extism._engine.engine import wat_to_wasm
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from extism._engine.linker import Instance
-    from extism._engine.store import Function
+    from extism._engine.store import Quick
 
 __all__ = ["FIRST", "INITIAL_BYTES", "Kernel", "NoRoom", "kernel_wasm"]
 
@@ -54,13 +56,13 @@ _SHORT: Final = 4096
 
 _ERROR: Final = struct.Struct("<Q")
 _ERROR_OFFSET: Final = 16
-_SPAN: Final = struct.Struct("<Q")
+_SPAN: Final = struct.Struct("<Q16xI")
+"""Offset 48 of `meta`: span, generation."""
+
 _SPAN_OFFSET: Final = 48
-_GENERATION: Final = struct.Struct("<I")
-_GENERATION_OFFSET: Final = 72
 _REFUSED_OFFSET: Final = 76
 _TOO_LONG: Final = 1 << 32
-_HEADER: Final = struct.Struct("<III")
+_HEADER: Final = struct.Struct("<I4xI")
 """A header: generation, capacity in granules, bytes used. It stands in `meta` at half the handle."""
 
 
@@ -96,20 +98,23 @@ class Kernel:
         self._prefix = prefix
 
     @cached_property
-    def _begin(self) -> Function:
-        return self.instance.function(self._prefix + "begin", ("i64",), ("i64",))
+    def _begin(self) -> Quick:
+        return self._function("begin", ("i64",))
 
     @cached_property
-    def _alloc(self) -> Function:
-        return self.instance.function(self._prefix + "alloc", ("i64",), ("i64",))
+    def _alloc(self) -> Quick:
+        return self._function("alloc", ("i64",))
 
     @cached_property
-    def _reserve(self) -> Function:
-        return self.instance.function(self._prefix + "reserve", ("i64",), ("i64",))
+    def _reserve(self) -> Quick:
+        return self._function("reserve", ("i64",))
 
     @cached_property
-    def _free(self) -> Function:
-        return self.instance.function(self._prefix + "free", ("i64",), ())
+    def _free(self) -> Quick:
+        return self._function("free", ())
+
+    def _function(self, name: str, results: Sequence[str]) -> Quick:
+        return self.instance.function(self._prefix + name, ("i64",), results).quick()
 
     @property
     def is_cancelled(self) -> bool:
@@ -162,8 +167,7 @@ class Kernel:
 
     def _begin_in_kernel(self, data: Data, length: int) -> None:
         """The same where memory has to grow, or where the generations are used up."""
-        self._run(self._begin, length)
-        (offset,) = self._begin.results
+        (offset,) = self._run(self._begin, length)
         if offset < 0:
             raise NoRoom
         if length:
@@ -203,12 +207,14 @@ class Kernel:
     def length(self, handle: int) -> int:
         """Return how many bytes the live block at `handle` holds; 0 where there is none."""
         meta = self._root
-        (span,) = _SPAN.unpack_from(meta, _SPAN_OFFSET)
+        span, current = _SPAN.unpack_from(meta, _SPAN_OFFSET)
         if handle % _GRANULE or not FIRST <= handle < FIRST + span:
             return 0
-        end = handle // 2 + _HEADER.size
-        generation, _, used = _HEADER.unpack_from(self._meta.view(end), handle // 2)
-        (current,) = _GENERATION.unpack_from(meta, _GENERATION_OFFSET)
+        header = handle // 2
+        if header + _HEADER.size > len(meta):
+            self._look()
+            meta = self._root
+        generation, used = _HEADER.unpack_from(meta, header)
         return used if generation == current else 0
 
     def read(self, handle: int) -> bytes | None:
@@ -216,7 +222,10 @@ class Kernel:
         if not handle:
             return b""
         length = self.length(handle)
-        return self.data.read(handle, length) if length else None
+        if not length:
+            return None
+        data = self.bytes[handle : handle + length].tobytes()
+        return data if len(data) == length else self.data.read(handle, length)
 
     def alloc(self, length: int) -> int:
         """
@@ -234,34 +243,38 @@ class Kernel:
         Raises:
             NoRoom: The kernel's memory may not grow that far.
         """
-        handle = self._block(self._reserve, len(data))
+        length = len(data)
+        handle = self._block(self._reserve, length)
         if handle:
-            self.data.write(handle, data)
+            end = handle + length
+            if end > len(self.bytes):
+                self._look()
+            self.bytes[handle:end] = data
         return handle
 
     def free(self, handle: int) -> None:
         """Free the live block at `handle`; anything else is left as it is."""
         self._run(self._free, handle)
 
-    def _block(self, function: Function, length: int) -> int:
+    def _block(self, function: Quick, length: int) -> int:
         if not length:
             return 0
         if length >= _TOO_LONG:
             raise NoRoom
-        self._run(function, length)
-        handle: int = function.results[0]
+        handle: int = self._run(function, length)[0]
         if not handle:
             raise NoRoom
         return handle
 
-    def _run(self, function: Function, value: int) -> None:
+    def _run(self, function: Quick, value: int) -> tuple[int, ...]:
         store = self._store
         store.is_shielded = True
-        left = store.lend_fuel()
+        left = store.lend_fuel() if store.has_fuel else None
         try:
-            fault = function(None, value)
+            results = function(None, value)
         finally:
             store.is_shielded = False
             if left is not None:
                 store.set_fuel(left)
-        assert fault is None, fault
+        assert isinstance(results, tuple), results
+        return results

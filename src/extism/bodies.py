@@ -1,0 +1,140 @@
+"""
+What runs when a plugin calls a function of the host: numbers to values, the Python function, values to numbers.
+
+Each function gets a body of its own, made once, with all that can be known beforehand in its closure: a plugin may
+call it a million times a second. What functions are, and how their types are found, is in `functions.py` and
+`signatures.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from extism.current import CurrentPlugin
+from extism.errors import CallError, HostFunctionError, SignatureError
+from extism.values import Val
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from extism._runtime.call import Call
+    from extism.signatures import Signature
+    from extism.values import ValType
+
+__all__ = ["explicit_body", "inferred_body"]
+
+Body: TypeAlias = "Callable[..., Sequence[Any]]"
+"""Called with the running `Call` and one number for each parameter; gives one for each result."""
+
+
+def inferred_body(f: Callable[..., Any], signature: Signature, user_data: tuple[Any, ...]) -> Body:
+    """Return the body of a function whose annotations say what crosses."""
+    reads = tuple(wire.read for _, wire in signature.params)
+    has_plugin = signature.has_plugin
+    write = _writing(signature)
+
+    def body(call: Call, *numbers: Any) -> Sequence[Any]:
+        plugin = CurrentPlugin(call)
+        values: list[Any] = []
+        try:
+            for read, number in zip(reads, numbers):  # noqa: B905 - as many, or it would not be linked
+                values.append(read(plugin, number))
+        except CallError:
+            raise
+        except Exception as exc:
+            raise _wrong_value(signature, len(values), exc) from exc
+        try:
+            if has_plugin:
+                result = f(plugin, *values, *user_data)
+            else:
+                result = f(*values, *user_data)
+        except Exception as exc:
+            raise _raised(signature.label, exc) from exc
+        return write(plugin, result)
+
+    return body
+
+
+def explicit_body(
+    label: str,
+    f: Callable[..., Any],
+    args: list[ValType],
+    returns: list[ValType],
+    user_data: tuple[Any, ...],
+) -> Body:
+    """Return the body of a function that is called with lists of `Val`."""
+    # One value is the common case, and a list of one a quarter of the cost of a comprehension.
+    only_arg = args[0] if len(args) == 1 else None
+    only_return = returns[0] if len(returns) == 1 else None
+
+    def body(call: Call, *numbers: Any) -> Sequence[Any]:
+        inputs = (
+            [Val(only_arg, numbers[0])] if only_arg is not None else list(map(Val, args, numbers))
+        )
+        outputs = (
+            [Val(only_return, 0)] if only_return is not None else [Val(kind, 0) for kind in returns]
+        )
+        try:
+            f(CurrentPlugin(call), inputs, outputs, *user_data)
+        except Exception as exc:
+            raise _raised(label, exc) from exc
+        if only_return is not None and len(outputs) == 1 and outputs[0].t is only_return:
+            return (outputs[0].value,)
+        return _given(label, outputs, returns)
+
+    return body
+
+
+def _raised(label: str, exc: Exception) -> HostFunctionError:
+    """Return the error of a host function that raised; the caller chains it."""
+    said = f": {exc}" if str(exc) else ""
+    return HostFunctionError(f"host function {label} raised {type(exc).__name__}{said}")
+
+
+def _wrong_value(signature: Signature, index: int, exc: Exception) -> SignatureError:
+    parameter = signature.params[index][0]
+    return SignatureError(
+        f"the plugin passed a wrong value as {parameter} of {signature.label}: {exc}",
+        function=signature.label,
+        parameter=parameter,
+    )
+
+
+def _writing(signature: Signature) -> Callable[[CurrentPlugin, Any], Sequence[Any]]:
+    """Return what turns the result of the function into numbers."""
+    writes = tuple(wire.write for wire in signature.results)
+    if not writes:
+        return lambda _plugin, _value: ()
+    first, is_tuple = writes[0], signature.is_tuple
+
+    def write(plugin: CurrentPlugin, value: Any) -> Sequence[Any]:
+        try:
+            if not is_tuple:
+                return (first(plugin, value),)
+            pairs = zip(writes, tuple(value), strict=True)
+            return [write(plugin, each) for write, each in pairs]
+        except CallError:
+            raise
+        except Exception as exc:
+            raise SignatureError(
+                f"{signature.label} returned a wrong value: {exc}",
+                function=signature.label,
+                parameter="return",
+            ) from exc
+
+    return write
+
+
+def _given(label: str, outputs: Sequence[Val], returns: Sequence[ValType]) -> list[Any]:
+    found = [val.t for val in outputs]
+    if found != returns:
+        raise SignatureError(
+            f"Output type mismatch: {label} gave {_listed(found)}, its signature says {_listed(returns)}",
+            function=label,
+            parameter="return",
+        )
+    return [val.value for val in outputs]
+
+
+def _listed(kinds: Sequence[ValType]) -> str:
+    return ", ".join(kind.name for kind in kinds) or "nothing"
