@@ -22,6 +22,7 @@ from extism._engine.engine import Settings, shared_engine, wat_to_wasm
 from extism._engine.faults import cause_first
 from extism._runtime.env import host_imports
 from extism._runtime.fuse import can_fuse, fusing, kernel_imports
+from extism._runtime.homes import Homes
 from extism._runtime.instance import Program
 from extism._runtime.kernel import kernel_wasm
 from extism._runtime.linking import Part, Unit, check_imports, host_linker, in_order
@@ -43,11 +44,12 @@ from extism.sources import SourcePolicy, resolve
 from extism.world import WasiOptions, wasi_asked, wasi_world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from extism._engine.engine import Engine, Module
+    from extism._engine.engine import Engine
     from extism._engine.linker import InstancePre, Linker
     from extism._engine.wasi import Wasi
+    from extism.abi import HostImport
     from extism.functions import Function
     from extism.sources import ResolvedModule
 
@@ -148,25 +150,27 @@ class CompiledPlugin:
             ordered = in_order(parts)
             world = _world(self.manifest, wasi)
         wants_fuse = os.environ.get(_FUSE) != "0" if fuse is None else fuse
-        fused = _fused_code(ordered, engine, cache) if wants_fuse else None
+
+        def linker_on(engine: Engine, house: Sequence[HostImport]) -> Linker:
+            return host_linker(engine, house, host, ordered, has_wasi=has_wasi)
+
+        fused = _fused(ordered, settings, cache, linker_on) if wants_fuse else None
         with _prefixed("Unable to compile Extism plugin: "):
             units = tuple(
                 Unit(
                     each.name,
                     each.outline,
-                    fused or cache.module(engine, each.outline.data, each.name),
+                    None if fused else cache.module(engine, each.outline.data, each.name),
                 )
                 for each in ordered
             )
         main = next(unit for unit in units if unit.name == MAIN)
-        house = (*host_imports(), *kernel_imports()) if fused else host_imports()
-        linker = host_linker(engine, house, host, ordered, has_wasi=has_wasi)
         self._program: Program | None = Program(
             units=units,
             main=main,
-            linker=linker,
+            linker=None if fused else linker_on(engine, host_imports()),
             kernel=None if fused else cache.module(engine, kernel_wasm(), "kernel"),
-            fused=_prepared(linker, fused) if fused else None,
+            fused=fused,
             wasi=world,
             max_bytes=_max_bytes(self.manifest, max_memory),
             is_limited_by_manifest=self.manifest.memory.max_pages is not None,
@@ -224,24 +228,30 @@ class CompiledPlugin:
         return f"<CompiledPlugin {', '.join(self._program.callable_names()[:8])}>"
 
 
-def _prepared(linker: Linker, code: Module) -> InstancePre:
-    """Resolve the imports of a fused module; what only the engine knows of WASI is told as a creation's end."""
-    try:
-        return linker.prepare(code)
-    except LinkError as exc:
-        exc.args = (CREATION + cause_first(str(exc)),)
-        raise
-
-
-def _fused_code(parts: Sequence[Part], engine: Engine, cache: ModuleCache) -> Module | None:
-    """Return native code of the plugin with the kernel inside; None where they have to stay apart."""
-    if len(parts) != 1 or engine.settings.has_fuel or not can_fuse(parts[0].outline):
+def _fused(
+    parts: Sequence[Part],
+    settings: Settings,
+    cache: ModuleCache,
+    linker_on: Callable[[Engine, Sequence[HostImport]], Linker],
+) -> Homes | None:
+    """Return the plugin with the kernel inside; None where they have to stay apart."""
+    if len(parts) != 1 or settings.has_fuel or not can_fuse(parts[0].outline):
         return None
+    part, house = parts[0], (*host_imports(), *kernel_imports())
+
+    def prepare(engine: Engine) -> InstancePre:
+        code = cache.module(engine, part.outline.data, part.name, fusing())
+        try:
+            return linker_on(engine, house).prepare(code)
+        except LinkError as exc:  # what only the engine knows of WASI
+            exc.args = (CREATION + cause_first(str(exc)),)
+            raise
+
     try:
-        return cache.module(engine, parts[0].outline.data, parts[0].name, fusing())
+        return Homes(part.outline, settings, prepare)
     except (CompileError, WasmError) as exc:
         # Whether the module itself is to blame shows when it is compiled as it is.
-        _log.debug("%s stays apart from the kernel: %s", parts[0].name, exc)
+        _log.debug("%s stays apart from the kernel: %s", part.name, exc)
         return None
 
 

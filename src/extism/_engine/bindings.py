@@ -231,12 +231,38 @@ _CONFIG_FLAGS: Final = (
     "wasm_wide_arithmetic",
 )
 
+_POOL_NUMBERS: Final = {
+    c_uint32: (
+        "max_memories_per_module",
+        "max_tables_per_module",
+        "total_component_instances",
+        "total_core_instances",
+        "total_gc_heaps",
+        "total_memories",
+        "total_stacks",
+        "total_tables",
+    ),
+    c_size_t: (
+        "linear_memory_keep_resident",
+        "table_elements",
+        "table_keep_resident",
+    ),
+}
+
 SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     # configuration and engine
     "wasm_config_new": (_P, ()),
     **{f"wasmtime_config_{flag}_set": (None, (_P, c_bool)) for flag in _CONFIG_FLAGS},
     "wasmtime_config_cranelift_opt_level_set": (None, (_P, c_uint8)),
     "wasmtime_config_max_wasm_stack_set": (None, (_P, c_size_t)),
+    "wasmtime_pooling_allocation_config_new": (_P, ()),
+    "wasmtime_pooling_allocation_config_delete": (None, (_P,)),
+    **{
+        f"wasmtime_pooling_allocation_config_{name}_set": (None, (_P, kind))
+        for kind, names in _POOL_NUMBERS.items()
+        for name in names
+    },
+    "wasmtime_pooling_allocation_strategy_set": (None, (_P, _P)),
     "wasm_engine_new_with_config": (_P, (_P,)),
     "wasm_engine_delete": (None, (_P,)),
     "wasmtime_engine_increment_epoch": (None, (_P,)),

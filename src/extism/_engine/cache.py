@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from extism._engine.engine import Engine, Module
+    from extism._engine.engine import Engine, Module, Settings
 
 __all__ = ["MAX_BYTES", "ModuleCache", "Rewrite"]
 
@@ -80,7 +80,9 @@ class ModuleCache:
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._memo: weakref.WeakValueDictionary[str, Module] = weakref.WeakValueDictionary()
+        self._memo: weakref.WeakValueDictionary[tuple[Settings, str], Module] = (
+            weakref.WeakValueDictionary()
+        )
         self._secret: bytes | None = None
         self._is_opened = False
         self._is_writable = True
@@ -97,13 +99,14 @@ class ModuleCache:
             CompileError: The bytes are not a valid module.
         """
         key = _key(engine, wasm, rewrite.label if rewrite else "")
-        found = self._memo.get(key) or self._load(engine, key)
+        place = engine.settings, key
+        found = self._memo.get(place) or self._load(engine, key)
         if found is None:
             started = time.monotonic()
             found = engine.compile(rewrite.function(wasm) if rewrite else wasm, name)
             _log.debug("compiled %s in %.2f s", name or key[:12], time.monotonic() - started)
             self._save(key, found)
-        self._memo[key] = found
+        self._memo[place] = found
         return found
 
     def _load(self, engine: Engine, key: str) -> Module | None:

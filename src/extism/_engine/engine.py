@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from extism._engine.bindings import ByteVec, Handle, lib
 from extism._engine.faults import cause_first, error_text
 from extism._engine.interrupts import Clock
+from extism._engine.slots import Slots, available, configure
 from extism.errors import CompileError
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Settings:
         has_gc: The garbage collection proposal.
         has_memory64: Memories with 64-bit offsets.
         is_optimized: False compiles several times faster, for code that is run once.
+        has_slots: Instances live in places that are kept ready (`slots.py`), if the process can have any; this
+            does not change the code.
     """
 
     is_interruptible: bool = True
@@ -64,6 +67,7 @@ class Settings:
     has_gc: bool = False
     has_memory64: bool = False
     is_optimized: bool = True
+    has_slots: bool = False
 
 
 class Engine:
@@ -74,13 +78,18 @@ class Engine:
         settings: What was asked for.
         recipe: Everything that changes the native code, as text: part of the key of cached code.
         clock: Owns the engine of C, so that it does not end while epochs are counted.
+        slots: What its instances live in; None where every one is mapped for itself.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         switches = _switches(settings)
         self.recipe = " ".join(f"{name}={value}" for name, value in sorted(switches.items()))
-        self.pointer: int = lib.wasm_engine_new_with_config(_configure(switches))
+        config, count = _configure(switches), available() if settings.has_slots else 0
+        self.slots = Slots(count) if count else None
+        if count:
+            configure(config, count)
+        self.pointer: int = lib.wasm_engine_new_with_config(config)
         self.clock = Clock(self.pointer)
 
     def compile(self, wasm: bytes, name: str = "") -> Module:

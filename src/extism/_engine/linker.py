@@ -154,13 +154,14 @@ class Linker:
         """
         out = c_void_p()
         _raise(lib.wasmtime_linker_instantiate_pre(self._pointer, module.pointer, byref(out)))
-        return InstancePre(out.value or 0, (self._trampolines, module))
+        return InstancePre(self.engine, out.value or 0, (self._trampolines, module))
 
 
 class InstancePre:
-    """A module with resolved imports: the fastest way to many instances."""
+    """A module with resolved imports: the fastest way to many instances, in stores of its engine."""
 
-    def __init__(self, pointer: int, keep: object) -> None:
+    def __init__(self, engine: Engine, pointer: int, keep: object) -> None:
+        self.engine = engine
         self._pointer = pointer
         self._handle = Handle(pointer, lib.wasmtime_instance_pre_delete)
         self._keep = keep

@@ -38,19 +38,27 @@ if TYPE_CHECKING:
     from extism._engine.interrupts import Clock
     from extism._engine.wasi import Wasi
 
-__all__ = ["Function", "GlobalCell", "Quick", "Store"]
+__all__ = ["Function", "GlobalCell", "NoSlot", "Quick", "Store"]
 
 Quick: TypeAlias = "Callable[[object, int], tuple[Any, ...] | Fault]"
 """Called with data (see `Store.enter`) and an integer; gives results, or how the code ended badly."""
 
+_DELETE: Final = lib.wasmtime_store_delete
 _UNLIMITED: Final = -1
 _PLENTY: Final = 2**63
 _TABLE_ELEMENTS: Final = 100_000
 
 
+class NoSlot(Exception):
+    """All slots of an engine are taken."""
+
+
 class Store:
     """
     Instances, their memories and their world; freed when nothing refers to it any more.
+
+    Raises:
+        NoSlot: The engine has slots, and none is free; else the store takes one, for one instance.
 
     Attributes:
         deadline: Monotonic seconds at which code of this span is ended; None for never.
@@ -79,8 +87,11 @@ class Store:
         self._clock: Clock | None = engine.clock if engine.settings.is_interruptible else None
         self.has_fuel = engine.settings.has_fuel
         self._keep: list[Any] = []
+        slots = engine.slots
+        if slots is not None and not slots.take():
+            raise NoSlot
         self.pointer: int = lib.wasmtime_store_new(engine.pointer, None, None)
-        self._handle = Handle(self.pointer, lib.wasmtime_store_delete)
+        self._handle = Handle(self.pointer, _DELETE if slots is None else slots.deleter)
         self.context: int = lib.wasmtime_store_context(self.pointer)
         self.trap: Any = c_void_p()
         self._trap_address = addressof(self.trap)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from extism._engine.memory import Memory
     from extism._engine.wasi import Wasi
     from extism._runtime.call import Call
+    from extism._runtime.homes import Homes
     from extism._runtime.linking import Unit
     from extism._wasm.model import FuncType
 
@@ -50,9 +51,9 @@ class Program:
     Attributes:
         units: The modules, dependencies first.
         main: The one whose exports are called.
-        linker: Everything that belongs to no store.
+        linker: Everything that belongs to no store; None where kernel and plugin are one.
         kernel: The kernel's code; None where it is inside the main module's.
-        fused: The main module with the kernel inside, ready to be instantiated; None for two instances.
+        fused: The main module with the kernel inside; None for two instances.
         wasi: What the modules see of the world; None without WASI.
         max_bytes: How much all memories together may grow; None for no limit.
         is_limited_by_manifest: Whether the manifest says `max_bytes`, so that it is kept to the byte.
@@ -62,9 +63,9 @@ class Program:
 
     units: tuple[Unit, ...]
     main: Unit
-    linker: Linker
+    linker: Linker | None
     kernel: Code | None
-    fused: InstancePre | None
+    fused: Homes | None
     wasi: Wasi | None
     max_bytes: int | None
     is_limited_by_manifest: bool
@@ -113,7 +114,7 @@ class Instance:
 
     def __init__(self, program: Program) -> None:
         _check_initial(program)
-        self.store = _store(program)
+        self.store, self._pre = _store(program)
         self._program = program
         self._is_fused = program.fused is not None
         self._is_checked = program.max_bytes is not None and program.is_limited_by_manifest
@@ -247,8 +248,8 @@ class Instance:
 
     def _create(self, call: Call) -> None:
         program = self._program
-        if program.fused is not None:
-            self._create_fused(program.fused, call)
+        if self._pre is not None:
+            self._create_fused(self._pre, call)
         else:
             self._create_apart(call)
         if call.is_late and any(
@@ -260,6 +261,7 @@ class Instance:
         """Make an instance of the kernel, then one of each module."""
         program = self._program
         assert program.kernel is not None
+        assert program.linker is not None
         kernel = self._made(program.linker.instantiate(self.store, program.kernel))
         self._adopt(Kernel(kernel), call)
         self.store.limit_memory(self._cap())
@@ -284,6 +286,7 @@ class Instance:
         self._memories.append((kernel.data, INITIAL_BYTES))
 
     def _link(self, linker: Linker, unit: Unit, call: Call) -> None:
+        assert unit.code is not None
         is_main = unit is self._program.main
         if unit.is_command and not is_main:
             linker.define_command(self.store, unit.name, unit.code)
@@ -344,9 +347,13 @@ class Instance:
         return any(memory.size + abi.PAGE > cap for memory, _ in self._memories)
 
 
-def _store(program: Program) -> Store:
+def _store(program: Program) -> tuple[Store, InstancePre | None]:
+    """Return a new store, and what is to live in it if that is one module."""
     try:
-        return Store(program.linker.engine, wasi=program.wasi)
+        if program.fused is not None:
+            return program.fused.store(program.wasi)
+        assert program.linker is not None
+        return Store(program.linker.engine, wasi=program.wasi), None
     except OSError as exc:
         text = f"Unable to create Extism plugin: {exc}"
         raise ManifestError(text, where="allowed_paths") from exc

@@ -68,9 +68,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Unit(Part):
-    """A module of a plugin with its native code."""
+    """A module of a plugin with its native code; None where that is fused, and the kernel in it."""
 
-    code: Code
+    code: Code | None
 
 
 AnyPart = TypeVar("AnyPart", bound=Part)

@@ -34,12 +34,13 @@ def test_what_a_signal_raises_is_raised_in_the_function(monkeypatch):
     callback = COMPARE(sheltered(compare))
     for _ in range(20):
         timer = threading.Timer(0.002, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
         try:
+            timer.start()
             ctypes.CDLL(None).qsort(numbers, LENGTH, 4, callback)
             timer.join()
-        except KeyboardInterrupt as exc:  # it came when C had just returned
+        except KeyboardInterrupt as exc:  # it came before C was entered, or when it had just returned
             caught.append(type(exc))
+        timer.join()
 
     assert dropped == []
     assert caught == [KeyboardInterrupt] * 20

@@ -1,0 +1,118 @@
+"""
+Places that are kept ready for instances: a pool of address space, laid out once for each engine.
+
+To map memories for an instance and to unmap them again takes longer than everything else in its life. An engine
+with slots has mapped them beforehand and only wipes what was written. A slot holds one instance of a module that
+`fits`; whoever takes more slots than there are gets none, and makes do with an engine that maps.
+
+The pool is address space, not memory: five terabytes of it, which shows in a process's virtual size and nowhere else.
+Where that is not to be had (limits on address space, small machines), or where `EXTISM_SLOTS=0` says so, there
+are no slots.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from extism._engine.bindings import lib
+
+if TYPE_CHECKING:
+    from extism._wasm.reader import Module as Outline
+
+__all__ = ["ENVIRONMENT", "Slots", "available", "configure", "fits"]
+
+ENVIRONMENT: Final = "EXTISM_SLOTS"
+"""The environment variable that says how many slots an engine has, 0 for none."""
+
+COUNT: Final = 256
+
+_MEMORIES: Final = 4
+_TABLES: Final = 2
+_TABLE_ELEMENTS: Final = 100_000
+_KEPT_BYTES: Final = 16 << 10
+"""Of each memory: wiped and kept, instead of given back and faulted in again."""
+
+_BYTES_OF_A_MEMORY: Final = (4 << 30) + (64 << 20)
+"""Address space: what 32 bits reach, and the guard pages on both sides."""
+
+_SETTINGS: Final = {
+    "total_core_instances": 1,
+    "total_memories": _MEMORIES,
+    "total_tables": _TABLES,
+    "total_gc_heaps": 1,  # where exceptions live
+}
+"""What the pool has of each, for one slot."""
+
+
+class Slots:
+    """How many of an engine's slots are free; safe to use from any thread."""
+
+    def __init__(self, count: int) -> None:
+        self._free = [None] * count
+
+    def take(self) -> bool:
+        """Take a slot, if there is one."""
+        try:
+            self._free.pop()
+        except IndexError:
+            return False
+        return True
+
+    def deleter(self, store: int) -> None:
+        """Delete a store of C's that has a slot, and give the slot back."""
+        lib.wasmtime_store_delete(store)
+        self._free.append(None)
+
+
+def available() -> int:
+    """Return how many slots an engine of this process can have."""
+    said = os.environ.get(ENVIRONMENT, "")
+    count = int(said) if said.isdigit() else COUNT
+    return count if count and _is_to_be_had(count * (_MEMORIES + 1) * _BYTES_OF_A_MEMORY) else 0
+
+
+def _is_to_be_had(size: int) -> bool:
+    """Tell whether the process can have that much address space: the engine would abort the process."""
+    if not sys.platform.startswith("linux") or sys.maxsize < 1 << 40:
+        return False
+    import mmap
+    import resource
+
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        return False
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
+    try:
+        mmap.mmap(-1, size, flags=flags, prot=0).close()
+    except (OSError, OverflowError, ValueError):
+        return False
+    return True
+
+
+def fits(outline: Outline, further_memories: int) -> bool:
+    """Tell whether instances of a module, with so many memories more, can live in slots."""
+    return (
+        len(outline.memories) + further_memories <= _MEMORIES
+        and len(outline.tables) <= _TABLES
+        and all(table.limits.min <= _TABLE_ELEMENTS for table in outline.tables)
+    )
+
+
+def configure(config: int, count: int) -> None:
+    """Have an engine that is made with `config` keep `count` slots."""
+    pool: int = lib.wasmtime_pooling_allocation_config_new()
+    values = {name: count * each for name, each in _SETTINGS.items()}
+    values |= {
+        "max_memories_per_module": _MEMORIES,
+        "max_tables_per_module": _TABLES,
+        "table_elements": _TABLE_ELEMENTS,
+        "linear_memory_keep_resident": _KEPT_BYTES,
+        "table_keep_resident": _KEPT_BYTES,
+        "total_component_instances": 0,
+        "total_stacks": 0,
+    }
+    for name, value in values.items():
+        getattr(lib, f"wasmtime_pooling_allocation_config_{name}_set")(pool, value)
+    lib.wasmtime_pooling_allocation_strategy_set(config, pool)
+    lib.wasmtime_pooling_allocation_config_delete(pool)
