@@ -30,7 +30,7 @@ from extism.vars import Vars
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Buffer
@@ -60,7 +60,8 @@ class Plugin:
         functions: The host functions that the plugin may import; those ever decorated if left out.
         http_response_headers: Let the plugin read the headers of responses.
         logger: Name of the `logging` logger that gets what the plugin logs.
-        fuel_limit: See `CompiledPlugin`; so are `ca_bundle`, `policy`, `max_memory` and `fuse`.
+        fuel_limit: See `CompiledPlugin`; so are `ca_bundle`, `policy`, `max_memory`, `fuse`,
+            `interruptible` and `features`.
 
     Raises:
         Error: It cannot be made; the text begins with `Unable to compile` or `Unable to create`.
@@ -81,6 +82,8 @@ class Plugin:
         policy: SourcePolicy | None = None,
         max_memory: int | None = abi.DEFAULT_MAX_MEMORY,
         fuse: bool | None = None,
+        interruptible: bool = True,
+        features: Collection[str] = (),
     ) -> None:
         self._lock = threading.Lock()
         self._owner: int | None = None
@@ -100,6 +103,8 @@ class Plugin:
                 policy=policy,
                 max_memory=max_memory,
                 fuse=fuse,
+                interruptible=interruptible,
+                features=features,
             )
         )
         self.compiled_plugin: CompiledPlugin | None = compiled
@@ -386,6 +391,8 @@ def _input(data: str | Buffer) -> bytes | bytearray | memoryview:
         return data.encode()
     if isinstance(data, bytes | bytearray):
         return data
+    if isinstance(data, list | tuple):
+        return bytes(data)  # upstream takes numbers of bytes
     try:
         view = memoryview(data)
     except TypeError:

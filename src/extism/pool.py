@@ -39,6 +39,8 @@ _COMPILE_OPTIONS: Final = (
     "policy",
     "max_memory",
     "fuse",
+    "interruptible",
+    "features",
 )
 """Those of the options that are a `CompiledPlugin`'s: they hold for every plugin that is made of it."""
 

@@ -12,7 +12,7 @@ from extism.errors import CallError, GuestError, PluginClosed
 from extism.plugin import Plugin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from extism.functions import Function
     from extism.secret import Secret
@@ -38,6 +38,8 @@ class PluginOptions(TypedDict, total=False):
     policy: SourcePolicy | None
     max_memory: int | None
     fuse: bool | None
+    interruptible: bool
+    features: Collection[str]
 
 
 class PooledPlugin(Plugin):

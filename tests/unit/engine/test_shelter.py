@@ -38,7 +38,9 @@ def test_what_a_signal_raises_is_raised_in_the_function(monkeypatch):
             timer.start()
             ctypes.CDLL(None).qsort(numbers, LENGTH, 4, callback)
             timer.join()
-        except KeyboardInterrupt as exc:  # it came before C was entered, or when it had just returned
+        except (
+            KeyboardInterrupt
+        ) as exc:  # it came before C was entered, or when it had just returned
             caught.append(type(exc))
         timer.join()
 
