@@ -78,8 +78,11 @@ def _is_to_be_had(size: int) -> bool:
     if not sys.platform.startswith("linux") or sys.maxsize < 1 << 40:
         return False
     import mmap
-    import resource
 
+    try:
+        import resource
+    except ImportError:
+        return False
     if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
         return False
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
