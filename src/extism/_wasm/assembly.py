@@ -23,11 +23,24 @@ __all__ = [
     "F32_REINTERPRET_I32",
     "F64_PROMOTE_F32",
     "F64_REINTERPRET_I64",
+    "I32_EQ",
     "I32_REINTERPRET_F32",
     "I32_WRAP_I64",
+    "I64_ADD",
+    "I64_AND",
+    "I64_EQ",
     "I64_EXTEND_I32_S",
     "I64_EXTEND_I32_U",
+    "I64_GT_U",
+    "I64_LT_U",
+    "I64_OR",
     "I64_REINTERPRET_F64",
+    "I64_SHL",
+    "I64_SUB",
+    "IF",
+    "RETURN",
+    "SELECT",
+    "UNREACHABLE",
     "Value",
     "call",
     "const",
@@ -40,13 +53,29 @@ __all__ = [
     "memory_init",
     "ref_func",
     "ref_null",
+    "return_call",
+    "table_grow",
 ]
 
 Value: TypeAlias = int | float | bytes
 """A number, signed or unsigned; or the exact bytes of it in memory, for a v128 or a chosen NaN."""
 
+UNREACHABLE: Final = b"\x00"
+IF: Final = b"\x04\x40"
+"""An `if` without parameters and results."""
 END: Final = b"\x0b"
+RETURN: Final = b"\x0f"
 DROP: Final = b"\x1a"
+SELECT: Final = b"\x1b"
+I32_EQ: Final = b"\x46"
+I64_EQ: Final = b"\x51"
+I64_LT_U: Final = b"\x54"
+I64_GT_U: Final = b"\x56"
+I64_ADD: Final = b"\x7c"
+I64_SUB: Final = b"\x7d"
+I64_AND: Final = b"\x83"
+I64_OR: Final = b"\x84"
+I64_SHL: Final = b"\x86"
 I32_WRAP_I64: Final = b"\xa7"
 I64_EXTEND_I32_S: Final = b"\xac"
 I64_EXTEND_I32_U: Final = b"\xad"
@@ -104,6 +133,11 @@ def call(function: int) -> bytes:
     return b"\x10" + write_unsigned(function)
 
 
+def return_call(function: int) -> bytes:
+    """Return `return_call function`: the caller is gone when the function runs."""
+    return b"\x12" + write_unsigned(function)
+
+
 def local_get(local: int) -> bytes:
     """Return `local.get local`."""
     return b"\x20" + write_unsigned(local)
@@ -127,6 +161,11 @@ def global_set(index: int) -> bytes:
 def memory_grow(memory: int = 0) -> bytes:
     """Return `memory.grow memory`: takes pages, gives the old size or -1."""
     return b"\x40" + write_unsigned(memory)
+
+
+def table_grow(table: int = 0) -> bytes:
+    """Return `table.grow table`: takes a reference and how many of it, gives the old size or -1."""
+    return b"\xfc\x0f" + write_unsigned(table)
 
 
 def memory_init(segment: int, memory: int = 0) -> bytes:

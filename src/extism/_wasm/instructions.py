@@ -113,7 +113,8 @@ _TABLE: Final = (
     (0x00, 0x23, 0x24, "global.get, global.set", "global"),
     (0x00, 0x25, 0x26, "table.get, table.set", "table"),
     (0x00, 0x28, 0x3E, "i32.load .. i64.store32", "memarg"),
-    (0x00, 0x3F, 0x40, "memory.size, memory.grow", "memory"),
+    (0x00, 0x3F, 0x3F, "memory.size", "memory"),
+    (0x00, 0x40, 0x40, "memory.grow", "memory"),
     (0x00, 0x41, 0x41, "i32.const", "s32"),
     (0x00, 0x42, 0x42, "i64.const", "s64"),
     (0x00, 0x43, 0x43, "f32.const", "bytes4"),
@@ -154,7 +155,8 @@ _TABLE: Final = (
     (0xFC, 0x0C, 0x0C, "table.init", "elem table"),
     (0xFC, 0x0D, 0x0D, "elem.drop", "elem"),
     (0xFC, 0x0E, 0x0E, "table.copy", "table table"),
-    (0xFC, 0x0F, 0x11, "table.grow, table.size, table.fill", "table"),
+    (0xFC, 0x0F, 0x0F, "table.grow", "table"),
+    (0xFC, 0x10, 0x11, "table.size, table.fill", "table"),
     (0xFC, 0x13, 0x16, "i64.add128 .. i64.mul_wide_u", ""),
     (0xFD, 0x00, 0x0B, "v128.load .. v128.store", "memarg"),
     (0xFD, 0x0C, 0x0D, "v128.const, i8x16.shuffle", "bytes16"),
@@ -320,18 +322,22 @@ _LONGEST_RUN: Final = 4096
 
 
 @lru_cache(maxsize=32)
-def plain_run(moving: frozenset[Space]) -> re.Pattern[bytes]:
+def plain_run(
+    moving: frozenset[Space], replaced: frozenset[str] = frozenset()
+) -> re.Pattern[bytes]:
     """
     Return the pattern that matches as many instructions as it can that mention no space in `moving`.
 
-    What it does not match is left for `read_opcode`: instructions that do mention one, those with
-    counted immediates (`br_table`), unknown opcodes, opcodes with padded numbers, truncated code. A
+    What it does not match is left for `read_opcode`: instructions that do mention one, those whose name
+    is in `replaced`, those with counted immediates (`br_table`), unknown opcodes, opcodes with padded numbers, truncated code. A
     match never ends inside an instruction. It accepts every well-formed number and some that are too
     large, which is the engine's to judge.
     """
     codes: defaultdict[tuple[bool, bytes], list[bytes]] = defaultdict(list)
     for (prefix, code), opcode in OPCODES.items():
         kinds = opcode.immediates
+        if opcode.name in replaced:
+            continue
         if all(kind in _PATTERN and SPACE_BY_IMMEDIATE.get(kind) not in moving for kind in kinds):
             shape = b"".join(_PATTERN[kind] for kind in kinds)
             codes[bool(prefix), shape].append(re.escape(_opcode_bytes(prefix, code)))

@@ -18,7 +18,7 @@ Before and after, with one import more and so every function from 1 on moved by 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -82,9 +82,17 @@ class _Encoded(dict[int, bytes]):
 
 @dataclass(frozen=True)
 class Renumbering:
-    """What happens to each index space; one that is not in `moves` stays as it is."""
+    """
+    What happens to each index space, and to some instructions.
+
+    Attributes:
+        moves: Where the entries of a space go; a space that is not in it stays as it is.
+        replaced: Instructions with one index, by their name in `instructions.py`: what comes in their
+            place, by the old index. It is taken as it is, and asked for once for each such instruction.
+    """
 
     moves: Mapping[Space, Move]
+    replaced: Mapping[str, Mapping[int, bytes]] = field(default_factory=dict)
 
     def index(self, space: Space, index: int) -> int:
         """Return the new index."""
@@ -98,7 +106,7 @@ class Renumbering:
     @cached_property
     def run(self) -> re.Pattern[bytes]:
         """The pattern of instructions that need no look."""
-        return plain_run(frozenset(self.moves))
+        return plain_run(frozenset(self.moves), frozenset(self.replaced))
 
     @cached_property
     def single(self) -> Mapping[int, _Encoded]:
@@ -107,7 +115,7 @@ class Renumbering:
             code: self.encoded[space]
             for (prefix, code), opcode in OPCODES.items()
             for space in self.encoded
-            if not prefix and opcode.immediates == (space,)
+            if not prefix and opcode.immediates == (space,) and opcode.name not in self.replaced
         }
 
 
@@ -235,9 +243,14 @@ def _instructions(
 
 
 def _immediates(cursor: Cursor, renumbering: Renumbering) -> list[tuple[int, int, bytes]]:
-    """Read one instruction and return (start, stop, new bytes) of each immediate that changes."""
+    """Read one instruction and return (start, stop, new bytes) of each immediate that changes, or of all."""
     changes: list[tuple[int, int, bytes]] = []
-    for kind in read_opcode(cursor)[1].immediates:
+    first = cursor.offset
+    opcode = read_opcode(cursor)[1]
+    if opcode.name in renumbering.replaced:
+        new = renumbering.replaced[opcode.name][cursor.u32()]
+        return [(first, cursor.offset, new)]
+    for kind in opcode.immediates:
         start = cursor.offset
         space = SPACE_BY_IMMEDIATE.get(kind)
         if space is None or space not in renumbering.moves:
