@@ -20,6 +20,7 @@ from extism._capabilities.paths import mounts
 from extism._engine.cache import ModuleCache
 from extism._engine.engine import Settings, shared_engine, wat_to_wasm
 from extism._engine.faults import cause_first
+from extism._runtime.budget import Budget, metering
 from extism._runtime.env import host_imports
 from extism._runtime.fuse import can_fuse, fusing, kernel_imports
 from extism._runtime.homes import Homes
@@ -46,7 +47,7 @@ from extism.world import WasiOptions, wasi_asked, wasi_world
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from extism._engine.engine import Engine
+    from extism._engine.engine import Engine, Module
     from extism._engine.linker import InstancePre, Linker
     from extism._engine.wasi import Wasi
     from extism.abi import HostImport
@@ -167,7 +168,7 @@ class CompiledPlugin:
                 Unit(
                     each.name,
                     each.outline,
-                    None if fused else cache.module(engine, each.outline.data, each.name),
+                    None if fused else _metered_code(each, engine, cache),
                 )
                 for each in ordered
             )
@@ -179,8 +180,7 @@ class CompiledPlugin:
             kernel=None if fused else cache.module(engine, kernel_wasm(), "kernel"),
             fused=fused,
             wasi=world,
-            max_bytes=_max_bytes(self.manifest, max_memory),
-            is_limited_by_manifest=self.manifest.memory.max_pages is not None,
+            budget=_budget(self.manifest, max_memory, ordered),
             is_frail=abi.FRAIL_SECTION in main.outline.custom,
             fuel=fuel_limit,
         )
@@ -277,6 +277,26 @@ def _fused(
         # Whether the module itself is to blame shows when it is compiled as it is.
         _log.debug("%s stays apart from the kernel: %s", part.name, exc)
         return None
+
+
+def _metered_code(part: Part, engine: Engine, cache: ModuleCache) -> Module:
+    """
+    Return native code of a module that stays apart from the kernel, with its growth out of the budget.
+
+    Raises:
+        CompileError: The engine refuses the module, or it cannot be held to a budget.
+    """
+    rewrite = metering(takes_start=part.is_command and part.name != MAIN)
+    try:
+        return cache.module(engine, part.outline.data, part.name, rewrite)
+    except (CompileError, WasmError) as exc:
+        engine.compile(
+            part.outline.data, part.name
+        )  # in the engine's words, if it is to blame itself
+        raise CompileError(
+            f"the engine takes this module, but not with its memory limited: {exc}",
+            module=part.name,
+        ) from exc
 
 
 def _manifest(plugin: object) -> Manifest:
@@ -411,9 +431,12 @@ def _world(manifest: Manifest, wasi: bool | WasiOptions) -> Wasi | None:  # noqa
     return wasi_world(wasi, mounts(manifest.allowed_paths))
 
 
-def _max_bytes(manifest: Manifest, otherwise: int | None) -> int | None:
+def _budget(manifest: Manifest, otherwise: int | None, parts: Sequence[Part]) -> Budget:
+    """Return what the manifest grants; where it says nothing, what the host grants."""
     pages = manifest.memory.max_pages
-    return otherwise if pages is None else pages * abi.PAGE
+    max_bytes = otherwise if pages is None else pages * abi.PAGE
+    modules = tuple(part.outline for part in parts)
+    return Budget(max_bytes, is_strict=pages is not None, modules=modules)
 
 
 def _cache(directory: Path | None) -> ModuleCache:

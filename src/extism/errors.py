@@ -205,7 +205,20 @@ class Trap(CallError):
 
 
 class OutOfMemory(Trap, MemoryError):
-    """The plugin wanted more memory than its manifest grants."""
+    """The plugin wanted more memory than its manifest grants; it was ended where it asked for it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        function: str = "",
+        exit_code: int = -1,
+        kind: str = "",
+        backtrace: str = "",
+    ) -> None:
+        super().__init__(
+            message, function=function, exit_code=exit_code, kind=kind, backtrace=backtrace
+        )
 
 
 class OutOfFuel(CallError):

@@ -16,7 +16,7 @@ from extism._runtime.kernel import kernel_wasm
 from extism._wasm.model import FuncType
 from extism._wasm.reader import read
 
-HOSTS_OWN = {"accept", "begin", "reserve", "data", "meta"}
+HOSTS_OWN = {"accept", "begin", "budget", "reserve", "data", "meta"}
 """What the kernel exports for the host; no guest may import it."""
 
 TYPING_ONLY = {"TYPE_CHECKING", "Any", "Final", "annotations"}

@@ -20,6 +20,7 @@ __all__ = [
     "GRANULE",
     "HOST_ONLY",
     "KERNEL_FUNCTIONS",
+    "PLENTY",
     "BareKernel",
     "Block",
     "Root",
@@ -33,13 +34,16 @@ FIRST = 512
 GRANULE = 32
 """Bytes that blocks are made of."""
 
+PLENTY = 1 << 62
+"""A budget that no memory exceeds."""
+
 HEADERS = FIRST // 2
 BINS = range(128, 128 + 27 * 4, 4)
 U32 = (1 << 32) - 1
 U64 = (1 << 64) - 1
 
 KERNEL_FUNCTIONS = {name: row for name, row in FUNCTIONS.items() if row.by == "kernel"}
-HOST_ONLY = {"accept", "begin", "data", "meta", "reserve"}
+HOST_ONLY = {"accept", "begin", "budget", "data", "meta", "reserve"}
 
 
 class Root(NamedTuple):
@@ -98,12 +102,18 @@ class BareKernel:
 
     Args:
         max_pages: The largest size of each of the two memories.
+        budget: What its global begins with: how many bytes it may add to `data`, and marks.
         text: The kernel's source, when it is not the real one.
         fuel: Whether `fuel(n)` bounds what a function may do.
     """
 
     def __init__(
-        self, max_pages: int | None = None, *, text: str | None = None, fuel: bool = False
+        self,
+        max_pages: int | None = None,
+        *,
+        budget: int = PLENTY,
+        text: str | None = None,
+        fuel: bool = False,
     ) -> None:
         on = fuelled_engine() if fuel else engine()
         self.store = wasmtime.Store(on)
@@ -113,6 +123,7 @@ class BareKernel:
             self.fuel(1 << 60)
         module = compiled(text or kernel_text(), on)
         self.exports = wasmtime.Instance(self.store, module, []).exports(self.store)
+        self.budget = budget
 
     def __getattr__(self, name: str) -> Callable[..., int]:
         function = self.exports[name]
@@ -129,6 +140,23 @@ class BareKernel:
 
     def fuel(self, units: int) -> None:
         self.store.set_fuel(units)
+
+    @property
+    def budget(self) -> int:
+        """What is left, and the marks."""
+        value = self._budget.value(self.store)
+        assert isinstance(value, int)
+        return value
+
+    @budget.setter
+    def budget(self, value: int) -> None:
+        self._budget.set_value(self.store, value)
+
+    @property
+    def _budget(self) -> wasmtime.Global:
+        cell = self.exports["budget"]
+        assert isinstance(cell, wasmtime.Global)
+        return cell
 
     @property
     def data(self) -> wasmtime.Memory:

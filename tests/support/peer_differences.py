@@ -120,6 +120,9 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
     (
         "the first call fails if an initialiser does, the second goes on without it",
         {
+            "memory that start functions take": (
+                "create (None) 'Unable to create Extism plugin: oom'",
+            ),
             "hs_init without parameters": (
                 "create (None) 'Unable to create Extism plugin: failed to initialize Haskell",
             ),
@@ -503,12 +506,8 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
         },
     ),
     (
-        "a refused `memory.grow` traps",
+        "a memory with a maximum of its own may not grow to it under a limit: `oom`",
         {
-            "growing past the limit": (
-                "oom (134) 'oom'",
-                "output b'\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
-            ),
             "growing to the module's own maximum under a limit": (
                 "output b'\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
                 "output b'\\x03\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
@@ -517,38 +516,31 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
                 "output b'\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff'",
                 "output b'\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
             ),
-            "megabytes of input under 16 pages": (
-                "oom (134) 'oom'",
-                "output b'small'",
-            ),
+        },
+    ),
+    (
+        "what passes between plug-in and host counts from the first 64 KiB on",
+        {
             "128 KiB of input to count_vowels in assemblyscript under 8 pages": (
                 'output b\'{"count": 131072, "total": 131072}\'',
                 'output b\'{"count": 2, "total": 131074}\'',
             ),
-            "blocks past the limit": (
-                "output b'\\xa0\\x86\\x01\\x00\\x00\\x00\\x00\\x00'",
-                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
-                "output b'\\n\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+        },
+    ),
+    (
+        "an input too large for the limit is `failed to allocate extism memory`",
+        {
+            "megabytes of input under 16 pages": (
+                "oom (-1) 'oom'",
+                "output b'small'",
             ),
-            "the limit holds over calls": (
-                "output b'\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
-                "output b'\\x04\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
-                "output b'\\x07\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
-                "oom (134) 'oom'",
-                "output b'\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
-                "output b'\\x04\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
-            ),
-            "too large a block in c": (
-                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
-                "output b'd\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
-            ),
-            "too large a block in zig": (
-                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
-                "output b'd\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
-            ),
-            "too large a block in assemblyscript": (
-                "output b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
-                "output b'd\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
+        },
+    ),
+    (
+        "what linked modules begin with counts nothing",
+        {
+            "libraries begin with more than the limit": (
+                "create (None) 'Unable to create Extism plugin: oom'",
             ),
         },
     ),
@@ -559,6 +551,9 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
                 "create (None) 'Unable to create Extism plugin: oom'",
             ),
             "a limit of 0 pages": ("create (None) 'Unable to create Extism plugin: oom'",),
+            "two memories begin with more than the limit": (
+                "create (None) 'Unable to create Extism plugin: oom'",
+            ),
             "128 KiB of input to count_vowels in c under 8 pages": (
                 "create (None) 'Unable to create Extism plugin: oom'",
             ),

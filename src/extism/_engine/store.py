@@ -106,10 +106,14 @@ class Store:
         """Hold `thing` as long as this store lives: its code may call into it."""
         self._keep.append(thing)
 
-    def limit_memory(self, max_bytes: int | None) -> None:
-        """Refuse to let any one memory grow past `max_bytes`, from now on; None lifts the limit."""
+    def limit_memory(self, max_bytes: int | None, max_elements: int = _TABLE_ELEMENTS) -> None:
+        """
+        Refuse to let any one memory grow past `max_bytes`, or a table past `max_elements`, from now on.
+
+        None for `max_bytes` lifts both limits.
+        """
         size = _UNLIMITED if max_bytes is None else max_bytes
-        elements = _TABLE_ELEMENTS if max_bytes is not None else _UNLIMITED
+        elements = _UNLIMITED if max_bytes is None else max_elements
         lib.wasmtime_store_limiter(self.pointer, size, elements, _UNLIMITED, _UNLIMITED, _UNLIMITED)
 
     def open(self, deadline: float | None) -> None:

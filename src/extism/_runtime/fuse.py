@@ -6,15 +6,18 @@ The kernel's functions and memories are appended to the plugin's own; every ment
 bodies, range check included. Nothing of the plugin's own moves: functions keep their numbers, since the imports
 stay and are met by functions that nobody calls. The start function is left out and exported, to be run
 when the host knows the kernel's memories. Each callable export gets an *entry*, which begins a call, makes it, and
-gives everything that the host wants to know of its end: one crossing where there would be three.
+gives everything that the host wants to know of its end: one crossing where there would be three. Where code
+grows a memory or a table, it does so out of the kernel's budget (`_wasm/meter.py`).
 
 Before and after::
 
     (module                                        (module
       (import ENV "load_u8" (func $load_u8 ...))     (import ENV "load_u8" (func ...))
       (memory 1)                                     (memory 1) (memory $data 16) (memory $meta 8)
+                                                     (global $budget (mut i64) ...)
       (func ... (call $load_u8 (..)) ...)            (func ... (..) <body of load_u8> ...)
-                                                     (func $load_u8 ...) ...
+      (func ... (memory.grow (..)) ...)              (func ... (call $grow (..)) ...)
+                                                     (func $load_u8 ...) ... (func $grow ...)
       (export "run" ...))                            (export "run" ...) (export "extism:kernel data" ...) ...
                                                      (func (export "extism:kernel enter run") (param i64)
                                                        (result i32 i64 i64 i64) ...))
@@ -33,23 +36,24 @@ from typing import TYPE_CHECKING, Final
 
 from extism import abi
 from extism._engine.cache import Rewrite
-from extism._runtime.kernel import kernel_wasm
+from extism._runtime.kernel import BUDGET, kernel_wasm
 from extism._wasm.assembly import END, call, const, local_get
 from extism._wasm.cursor import Cursor
 from extism._wasm.inline import Inlining, straight
 from extism._wasm.leb128 import write_unsigned
+from extism._wasm.meter import Meter
 from extism._wasm.model import FuncType, SectionId
 from extism._wasm.names import names_of
 from extism._wasm.reader import read
 from extism._wasm.rebuild import Changes, rebuild
 from extism._wasm.relocate import Renumbering, Shift, renumber_code
 from extism._wasm.valtypes import write_functype, write_memorytype
-from extism._wasm.writer import write_export, write_sections
+from extism._wasm.writer import write_export, write_global, write_sections
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from extism._wasm.model import Section
+    from extism._wasm.model import Kind, Section
     from extism._wasm.reader import Module
 
 __all__ = [
@@ -79,7 +83,7 @@ The type of all entries: the length of the input, which the host has written at 
 code (0 where the function has none), output offset and length, and error handle.
 """
 
-_VERSION: Final = "2"
+_VERSION: Final = "3"
 """Changes whenever equal modules are fused differently with the same kernel."""
 
 _INLINED: Final = (
@@ -150,13 +154,17 @@ class _Kernel:
 
     Attributes:
         code: Its code section.
+        functions: The types of its functions, as indices.
         exports: Indices of its functions by exported name.
+        budget: The index of the global that is the budget.
         names: What it calls its functions, by index.
     """
 
     module: Module
     code: Section
+    functions: Sequence[int]
     exports: Mapping[str, int]
+    budget: int
     names: Mapping[int, str]
 
 
@@ -167,7 +175,9 @@ def _kernel() -> _Kernel:
     code = module.section(SectionId.CODE)
     assert code is not None
     names = {index: name for name, index in exports.items()} | names_of(module)
-    return _Kernel(module, code, exports, names)
+    budget = module.export(BUDGET)
+    assert budget is not None
+    return _Kernel(module, code, module.function_type_indices, exports, budget.index, names)
 
 
 def _bodies(code: Section) -> list[bytes]:
@@ -189,9 +199,10 @@ def fuse(wasm: bytes) -> bytes:
     bodies = _bodies(renumber_code(kernel.code, shifts.renumbering))
     imported = {at: name for at, name in _imported(module).items() if name in kernel.exports}
     targets = {at: shifts.functions + kernel.exports[name] for at, name in imported.items()}
-    changes = Changes(renumbering=Renumbering({"func": _Move(targets)}))
+    growth = Meter(module, shifts.globals + kernel.budget, shifts.functions + len(kernel.functions))
+    changes = Changes(Renumbering({"func": _Move(targets)}, growth.replaced))
     code = module.section(SectionId.CODE)
-    if code is not None and targets:
+    if code is not None:
         inlined = {
             at: straight(bodies[kernel.exports[name]], module.func_type(at))
             for at, name in imported.items()
@@ -200,6 +211,7 @@ def fuse(wasm: bytes) -> bytes:
         inlining = Inlining(inlined, _param_counts(module))
         changes.replaced[SectionId.CODE] = renumber_code(code, changes.renumbering, inlining)
     _append_kernel(changes, kernel, bodies, shifts)
+    growth.append_to(changes, shifts.types + len(kernel.module.types))
     _append_entries(changes, module, kernel, shifts)
     if module.start is not None:
         changes.replaced[SectionId.START] = None
@@ -215,10 +227,16 @@ class _Shifts:
     types: int
     functions: int
     memories: int
+    globals: int
 
     @classmethod
     def of(cls, module: Module) -> _Shifts:
-        return cls(len(module.types), len(module.function_type_indices), len(module.memories))
+        functions = len(module.function_type_indices)
+        return cls(len(module.types), functions, len(module.memories), len(module.globals))
+
+    def __getitem__(self, kind: Kind) -> int:
+        """Return the shift of what is exported."""
+        return {"func": self.functions, "memory": self.memories, "global": self.globals}[kind]
 
     @property
     def renumbering(self) -> Renumbering:
@@ -227,6 +245,7 @@ class _Shifts:
                 "type": Shift(0, self.types),
                 "func": Shift(0, self.functions),
                 "memory": Shift(0, self.memories),
+                "global": Shift(0, self.globals),
             }
         )
 
@@ -261,23 +280,25 @@ def _append_kernel(changes: Changes, kernel: _Kernel, bodies: list[bytes], shift
     for entry in module.types:
         assert isinstance(entry.composite, FuncType)
         appended[SectionId.TYPE].append([write_functype(entry.composite)])
-    for index in module.function_type_indices:
+    for index in kernel.functions:
         appended[SectionId.FUNCTION].append([write_unsigned(shifts.types + index)])
     for memory in module.memories:
         appended[SectionId.MEMORY].append([write_memorytype(memory)])
+    for item in module.own_globals:
+        appended[SectionId.GLOBAL].append([write_global(item)])
     for body in bodies:
         appended[SectionId.CODE].append([write_unsigned(len(body)), body])
     for export in module.exports:
-        start = shifts.functions if export.kind == "func" else shifts.memories
-        entry_bytes = write_export(PREFIX + export.name, export.kind, start + export.index)
+        index = shifts[export.kind] + export.index
+        entry_bytes = write_export(PREFIX + export.name, export.kind, index)
         appended[SectionId.EXPORT].append([entry_bytes])
 
 
 def _append_entries(changes: Changes, module: Module, kernel: _Kernel, shifts: _Shifts) -> None:
-    """Append the entries behind the kernel's functions."""
+    """Append the entries behind all other functions."""
     appended = changes.appended
-    kind = shifts.types + len(kernel.module.types)
-    at = shifts.functions + len(kernel.module.function_type_indices)
+    kind = shifts.types + len(appended[SectionId.TYPE])
+    at = shifts.functions + len(appended[SectionId.FUNCTION])
     appended[SectionId.TYPE].append([write_functype(ENTRY_TYPE)])
     for name, type_ in module.exported_functions().items():
         if type_.params or type_.results not in abi.CALLABLE_RESULTS:

@@ -9,6 +9,7 @@ run in a fresh world each time, and after a trap in a runtime that does not surv
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from extism import abi
@@ -16,7 +17,7 @@ from extism._engine.faults import FaultKind
 from extism._engine.linker import Instance as EngineInstance
 from extism._engine.store import Store
 from extism._runtime.fuse import ENTRY, ENTRY_TYPE, PREFIX, START, without_entry
-from extism._runtime.kernel import FIRST, INITIAL_BYTES, Kernel, NoRoom
+from extism._runtime.kernel import FIRST, Kernel, NoRoom, Want
 from extism._runtime.outcome import Exit, creation_error
 from extism._runtime.startup import initialise, initialise_library, runs_code
 from extism.errors import CallError, FunctionNotFound, ManifestError
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from extism._engine.engine import Module as Code
     from extism._engine.faults import Fault
     from extism._engine.linker import InstancePre, Linker
-    from extism._engine.memory import Memory
     from extism._engine.wasi import Wasi
+    from extism._runtime.budget import Budget
     from extism._runtime.call import Call
     from extism._runtime.homes import Homes
     from extism._runtime.linking import Unit
@@ -39,8 +40,7 @@ __all__ = ["Entry", "Instance", "Program"]
 Entry: TypeAlias = "Callable[[Call], bytes | Exit]"
 
 _START: Final = "_start"
-
-_TRAPS_WITHOUT_MEMORY: Final = ("unreachable", "memory out of bounds")
+_NO_WANT: Final = Want(was_told=False, was_ended=False)
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,7 @@ class Program:
         kernel: The kernel's code; None where it is inside the main module's.
         fused: The main module with the kernel inside; None for two instances.
         wasi: What the modules see of the world; None without WASI.
-        max_bytes: How much all memories together may grow; None for no limit.
-        is_limited_by_manifest: Whether the manifest says `max_bytes`, so that it is kept to the byte.
+        budget: How much all memories and tables together may grow.
         is_frail: Whether a trap leaves the code in a state in which it must not be called again.
         fuel: How much a call may execute; None where the engine does not count.
     """
@@ -67,10 +66,14 @@ class Program:
     kernel: Code | None
     fused: Homes | None
     wasi: Wasi | None
-    max_bytes: int | None
-    is_limited_by_manifest: bool
+    budget: Budget
     is_frail: bool
     fuel: int | None = None
+
+    @cached_property
+    def has_commands(self) -> bool:
+        """Whether a library gets a new instance for each call, which the store keeps to its end."""
+        return any(unit.is_command for unit in self.units if unit is not self.main)
 
     def function_type(self, name: str) -> FuncType:
         """
@@ -109,16 +112,15 @@ class Instance:
 
     Raises:
         ManifestError: A directory of `allowed_paths` cannot be opened.
-        OutOfMemory: The memories that the modules begin with are larger than the manifest grants.
+        OutOfMemory: What the modules begin with is more than the budget.
     """
 
     def __init__(self, program: Program) -> None:
-        _check_initial(program)
+        if not program.budget.holds_the_start:
+            raise creation_error(Exit(code=-1, is_out_of_memory=True))
         self.store, self._pre = _store(program)
         self._program = program
         self._is_fused = program.fused is not None
-        self._is_checked = program.max_bytes is not None and program.is_limited_by_manifest
-        self._memories: list[tuple[Memory, int]] = []
         self.is_worn = True
         self._is_new = True
 
@@ -178,7 +180,7 @@ class Instance:
                 if isinstance(ended, tuple):
                     code, offset, length, error = ended
                     is_late = call.deadline is not None and call.is_late
-                    if not (code or error or is_late or self._is_checked):
+                    if not (code or error or is_late):
                         end = offset + length
                         output = kernel.bytes[offset:end].tobytes()
                         if len(output) == length:
@@ -190,6 +192,7 @@ class Instance:
                 return Exit(code=-1, is_out_of_memory=True)
             except BaseException:
                 self.is_worn = self._program.is_frail
+                kernel.take_want()
                 raise
             finally:
                 store.close()
@@ -216,6 +219,7 @@ class Instance:
                 return Exit(code=-1, is_out_of_memory=True)
             except BaseException:
                 self.is_worn = self._program.is_frail
+                kernel.take_want()
                 raise
             finally:
                 store.close()
@@ -229,21 +233,20 @@ class Instance:
     def _exit(self, call: Call, code: int, fault: Fault | None = None) -> Exit:
         """Look at everything that can have happened to a call."""
         kernel = self._kernel
-        has_outgrown = self._has_outgrown()
-        error = kernel.error()
-        is_failed = fault is not None or bool(code) or error is not None
+        want = kernel.take_want() if fault is not None else _NO_WANT
         self.is_worn = (
-            has_outgrown
-            or call.function == _START
+            call.function == _START
+            or (want.was_ended and self._program.has_commands)
             or (fault is not None and (self._program.is_frail or fault.kind is FaultKind.EXIT))
         )
         return Exit(
             fault,
             code=code,
             output=kernel.output(),
-            error=error,
+            error=kernel.error(),
             is_late=call.is_late,
-            is_out_of_memory=has_outgrown or (is_failed and self._wanted_more(fault)),
+            is_out_of_memory=want.was_ended,
+            was_refused_memory=want.was_told,
         )
 
     def _create(self, call: Call) -> None:
@@ -264,7 +267,7 @@ class Instance:
         assert program.linker is not None
         kernel = self._made(program.linker.instantiate(self.store, program.kernel))
         self._adopt(Kernel(kernel), call)
-        self.store.limit_memory(self._cap())
+        program.budget.limit(self.store)
         linker = program.linker.clone()
         linker.define_instance(abi.ENV, kernel)
         for unit in program.units:
@@ -273,17 +276,16 @@ class Instance:
     def _create_fused(self, code: InstancePre, call: Call) -> None:
         """Make the one instance; its start function runs when the kernel in it is known."""
         main = self._program.main
-        self.store.limit_memory(self._cap())
+        self._program.budget.limit(self.store)
         self._main = self._made(code.instantiate(self.store, call))
         self._adopt(Kernel(self._main, PREFIX), call)
         if main.outline.start is not None:
             self._check(self._main.function(START, (), ())(call))
-        self._watch(main, self._main)
         self._check(initialise(self._main, main.functions, call))
 
     def _adopt(self, kernel: Kernel, call: Call) -> None:
         self._kernel = call.kernel = kernel
-        self._memories.append((kernel.data, INITIAL_BYTES))
+        kernel.grant(self._program.budget.value)
 
     def _link(self, linker: Linker, unit: Unit, call: Call) -> None:
         assert unit.code is not None
@@ -294,57 +296,22 @@ class Instance:
         instance = self._made(linker.instantiate(self.store, unit.code, call))
         if is_main:
             self._main = instance
-        self._watch(unit, instance)
         run = initialise if is_main else initialise_library
         self._check(run(instance, unit.functions, call))
         linker.define_instance(unit.name, instance)
 
-    def _watch(self, unit: Unit, instance: EngineInstance) -> None:
-        """Keep the memories that a module shows, to know how much they have grown."""
-        own = unit.outline.imported_count("memory")
-        for export in unit.outline.exports:
-            if export.kind == "memory" and export.index >= own:
-                memory = unit.outline.memories[export.index]
-                start = memory.limits.min * memory.page_size
-                self._memories.append((instance.memory(export.name), start))
-
     def _check(self, fault: Fault | None) -> None:
         if fault is not None:
-            raise creation_error(Exit(fault, is_out_of_memory=self._wanted_more(fault)))
+            # Before there is a kernel nothing has run that could want memory.
+            want = self._kernel.take_want() if hasattr(self, "_kernel") else _NO_WANT
+            end = Exit(fault, is_out_of_memory=want.was_ended, was_refused_memory=want.was_told)
+            raise creation_error(end)
 
     def _made(self, made: EngineInstance | Fault) -> EngineInstance:
         if isinstance(made, EngineInstance):
             return made
         self._check(made)
         raise AssertionError("no instance, and no reason")
-
-    def _cap(self) -> int | None:
-        """Return how large any one memory may become: the engine's limit is one for all of them."""
-        limit = self._program.max_bytes
-        if limit is None:
-            return None
-        return max([INITIAL_BYTES, *_initial_sizes(self._program)]) + limit
-
-    def _has_outgrown(self) -> bool:
-        """Tell whether all memories together have grown by more than a manifest grants."""
-        program = self._program
-        if program.max_bytes is None or not self._is_checked:
-            return False
-        return sum(memory.size - start for memory, start in self._memories) > program.max_bytes
-
-    def _wanted_more(self, fault: Fault | None) -> bool:
-        """
-        Tell whether code failed for want of memory, as far as that can be known.
-
-        The kernel notes that it refused a block. The engine notes nothing when it refuses to let a memory
-        grow, but code that was refused ends in one of two traps, with a memory that has no page left.
-        """
-        if hasattr(self, "_kernel") and self._kernel.has_refused:
-            return True
-        cap = self._cap()
-        if cap is None or fault is None or fault.trap not in _TRAPS_WITHOUT_MEMORY:
-            return False
-        return any(memory.size + abi.PAGE > cap for memory, _ in self._memories)
 
 
 def _store(program: Program) -> tuple[Store, InstancePre | None]:
@@ -357,20 +324,6 @@ def _store(program: Program) -> tuple[Store, InstancePre | None]:
     except OSError as exc:
         text = f"Unable to create Extism plugin: {exc}"
         raise ManifestError(text, where="allowed_paths") from exc
-
-
-def _initial_sizes(program: Program) -> list[int]:
-    """Return the sizes in bytes that the modules' own memories begin with."""
-    return [
-        memory.limits.min * memory.page_size
-        for unit in program.units
-        for memory in unit.outline.memories[unit.outline.imported_count("memory") :]
-    ]
-
-
-def _check_initial(program: Program) -> None:
-    if program.max_bytes is not None and sum(_initial_sizes(program)) > program.max_bytes:
-        raise creation_error(Exit(code=-1, is_out_of_memory=True))
 
 
 def _not_found(name: str, available: Sequence[str]) -> FunctionNotFound:

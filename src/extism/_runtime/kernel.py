@@ -12,22 +12,30 @@ from __future__ import annotations
 import struct
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from extism import abi
 from extism._engine.engine import wat_to_wasm
+from extism._wasm.meter import ENDED, MARKS, REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from extism._engine.linker import Instance
-    from extism._engine.store import Quick
+    from extism._engine.store import GlobalCell, Quick
 
-__all__ = ["FIRST", "INITIAL_BYTES", "Kernel", "NoRoom", "kernel_wasm"]
+__all__ = ["BUDGET", "FIRST", "INITIAL_BYTES", "Kernel", "NoRoom", "Want", "kernel_wasm"]
 
 Data: TypeAlias = bytes | bytearray | memoryview
 
 INITIAL_BYTES: Final = 16 * 65536
 """The size of `data` before anything is allocated."""
+
+BUDGET: Final = "budget"
+"""The global that all growth of a plugin comes out of; its layout is in `_wasm/meter.py`."""
+
+_GRANTED: Final = abi.DEFAULT_MAX_MEMORY
+"""What a new kernel has in its budget."""
 
 FIRST: Final = 512
 """The first handle."""
@@ -37,12 +45,12 @@ _GRANULE: Final = 32
 _ROOT: Final = struct.Struct("<QQQ")
 """The root record, offset 0 of `meta`: output offset, output length, error handle."""
 
-_BEGUN: Final = struct.Struct("<9QII176xIIII")
+_BEGUN: Final = struct.Struct("<9QI180xIIII")
 """
 What a call begins with, from offset 0 of `meta`.
 
 The root record of `kernel.wat`: output offset and length, error, input offset, length and words, span, words,
-dirty, generation, refused; empty bins; then the header of the first block, which is the input.
+dirty, generation; empty bins; then the header of the first block, which is the input.
 """
 
 _MARKS: Final = struct.Struct("<QI")
@@ -60,7 +68,6 @@ _SPAN: Final = struct.Struct("<Q16xI")
 """Offset 48 of `meta`: span, generation."""
 
 _SPAN_OFFSET: Final = 48
-_REFUSED_OFFSET: Final = 76
 _TOO_LONG: Final = 1 << 32
 _HEADER: Final = struct.Struct("<I4xI")
 """A header: generation, capacity in granules, bytes used. It stands in `meta` at half the handle."""
@@ -68,6 +75,19 @@ _HEADER: Final = struct.Struct("<I4xI")
 
 class NoRoom(Exception):
     """The kernel's memory may not grow as far as a block needs."""
+
+
+class Want(NamedTuple):
+    """
+    What became of wishes for more memory than the budget had.
+
+    Attributes:
+        was_told: Code was told that there is no more, and went on.
+        was_ended: Code was ended for it.
+    """
+
+    was_told: bool
+    was_ended: bool
 
 
 @cache
@@ -121,10 +141,26 @@ class Kernel:
         """Whether the call that runs was cancelled."""
         return self._store.is_cancelled
 
+    @cached_property
+    def _budget(self) -> GlobalCell:
+        return self.instance.global_(self._prefix + BUDGET)
+
     @property
-    def has_refused(self) -> bool:
-        """Whether a guest was refused a block in this call because memory may not grow as far."""
-        return bool(self._root[_REFUSED_OFFSET])
+    def budget(self) -> int:
+        """By how many bytes memories and tables may still grow."""
+        return int(self._budget.value) & ~MARKS
+
+    def grant(self, budget: int) -> None:
+        """Give a kernel that is new its budget (`Budget.value`)."""
+        if budget != _GRANTED:
+            self._budget.value = budget
+
+    def take_want(self) -> Want:
+        """Tell what code wanted and did not get since this was last asked."""
+        value = int(self._budget.value)
+        if value & (REFUSED | ENDED):
+            self._budget.value = value & ~(REFUSED | ENDED)
+        return Want(bool(value & REFUSED), bool(value & ENDED))
 
     def begin(self, data: Data) -> None:
         """
@@ -141,13 +177,13 @@ class Kernel:
             return
         generation += 2
         if not length:
-            _BEGUN.pack_into(meta, 0, 0, 0, 0, 0, 0, 0, 0, 0, dirty, generation, 0, 0, 0, 0, 0)
+            _BEGUN.pack_into(meta, 0, 0, 0, 0, 0, 0, 0, 0, 0, dirty, generation, 0, 0, 0, 0)
             return
         span = length + 31 & -_GRANULE
         dirty = max(dirty, span)
         words = length - 7 if length > 7 else 0
         _BEGUN.pack_into(
-            meta, 0, 0, 0, 0, FIRST, length, words, span, span - 7, dirty, generation, 0,
+            meta, 0, 0, 0, 0, FIRST, length, words, span, span - 7, dirty, generation,
             generation, span // _GRANULE, length, 0,
         )  # fmt: skip
         if length <= _SHORT and data.__class__ is bytes:
@@ -276,5 +312,9 @@ class Kernel:
             store.is_shielded = False
             if left is not None:
                 store.set_fuel(left)
-        assert isinstance(results, tuple), results
-        return results
+        if isinstance(results, tuple):
+            return results
+        # A strict budget ends `alloc`, whoever runs it; nothing else ends what the host runs.
+        want = self.take_want()
+        assert want.was_ended, results
+        raise NoRoom

@@ -30,8 +30,7 @@
 ;;              56      8   words             how many of them start 8 bytes: span - 7, at least 0
 ;;              64      8   dirty             the largest span there ever was
 ;;              72      4   generation        even; starts at 0, two more at each reset
-;;              76      4   refused           1 once a block was refused for want of room
-;;              80     44   the host's        zeros, never touched here
+;;              76     48   the host's        zeros, never touched here
 ;;             124      4   filled            bit i is set: bin i is not empty
 ;;             128    108   27 bins           each 4: first free block of class i, or 0
 ;;             236     20   always zero       so nothing free lies below the first block
@@ -60,10 +59,15 @@
 ;; when it is handed out, before the span reaches it. `begin` and `reserve` wipe only the padding:
 ;; the host writes all the rest before a guest runs.
 ;;
+;; The budget is what all memories and tables of the plug-in may still grow by, in bytes; its layout is
+;; in `_wasm/meter.py`, which makes the growth of the plug-in's own code come out of it too. New pages
+;; of `data` come out of it; those of `meta`, always half as many, are the kernel's own affair.
+;;
 ;; What can go wrong
 ;; -----------------
-;; * memory.grow is refused: alloc gives 0 and all blocks stand. If only `meta` was refused, the new
-;;   pages of `data` wait until it grows too: there is room where both memories reach.
+;; * New pages are refused, by the budget or the engine: a guest's alloc gives 0, or ends the guest
+;;   where the budget is strict; the host's `reserve` gives 0. All blocks stand. If only `meta` was
+;;   refused, the new pages of `data` wait until it grows too: there is room where both reach.
 ;; * Wild arguments: never a trap. Offsets are compared unsigned, by differences that cannot wrap;
 ;;   no header ends above 2^31, so sums of two header addresses stay below 2^32.
 ;; * A deadline, fuel or a trapping limiter cuts a function off in the middle: lists may be torn, or
@@ -74,6 +78,9 @@
 (module $kernel
   (memory $data (export "data") 16 65536)
   (memory $meta (export "meta") 8 32768)
+
+  ;; What `Budget` (budget.py) is by default; the host puts in what it grants.
+  (global $budget (export "budget") (mut i64) (i64.const 536870912))
 
   ;; ------------------------------------------------ guests: bytes
 
@@ -177,7 +184,7 @@
     (if (i32.eqz (local.get $need)) (then (return (i64.const 0))))
     (local.set $header (call $place (local.get $need)))
     (if (i32.eqz (local.get $header))
-      (then (i32.store $meta offset=76 (i32.const 0) (i32.const 1)) (return (i64.const 0))))
+      (then (call $refuse) (return (i64.const 0))))
     (call $wipe (local.get $header) (local.get $need))
     (call $claim (local.get $header) (local.get $need) (local.get $length)))
 
@@ -367,7 +374,7 @@
                  (i32.const 15)))
     (local.set $more (i32.sub (local.get $pages) (memory.size $data)))
     (if (i32.gt_s (local.get $more) (i32.const 0))
-      (then (if (i32.eq (memory.grow $data (local.get $more)) (i32.const -1))
+      (then (if (i32.eq (call $extend (local.get $more)) (i32.const -1))
         (then (return (i32.const 0))))))
     (local.set $more
       (i32.sub (i32.shr_u (i32.add (local.get $pages) (i32.const 1)) (i32.const 1))
@@ -375,6 +382,23 @@
     (if (i32.gt_s (local.get $more) (i32.const 0))
       (then (return (i32.ne (memory.grow $meta (local.get $more)) (i32.const -1)))))
     (i32.const 1))
+
+  ;; Add pages to `data` out of the budget; -1 if there is too little left, or the engine refuses.
+  (func $extend (param $pages i32) (result i32)
+    (local $bytes i64)
+    (local.set $bytes (i64.shl (i64.extend_i32_u (local.get $pages)) (i64.const 16)))
+    (if (i64.gt_u (local.get $bytes) (global.get $budget)) (then (return (i32.const -1))))
+    (global.set $budget (i64.sub (global.get $budget) (local.get $bytes)))
+    (local.set $pages (memory.grow $data (local.get $pages)))
+    (if (i32.eq (local.get $pages) (i32.const -1))
+      (then (global.set $budget (i64.add (global.get $budget) (local.get $bytes)))))
+    (local.get $pages))
+
+  ;; Mark that a guest is told that there is no room (2); or end it, marked (4), if the budget is strict (1).
+  (func $refuse
+    (if (i32.wrap_i64 (i64.and (global.get $budget) (i64.const 1)))
+      (then (global.set $budget (i64.or (global.get $budget) (i64.const 4))) (unreachable)))
+    (global.set $budget (i64.or (global.get $budget) (i64.const 2))))
 
   ;; Zero the bytes of a block that is about to be handed out, as far as any were ever written.
   (func $wipe (param $header i32) (param $need i32)

@@ -37,6 +37,11 @@ CREATION: Final = "Unable to create Extism plugin: "
 MAX_ERROR_BYTES: Final = 65536
 """Of an error text that a guest sets; what is longer is cut, and says so."""
 
+_REFUSED: Final = (
+    "the plugin was refused memory before: max_pages in the manifest, or max_memory=, sets by how much "
+    "its memories may grow"
+)
+
 _FAULT_CODES: Final = {
     FaultKind.TRAP: 134,
     FaultKind.INTERRUPT: -1,
@@ -56,7 +61,8 @@ class Exit:
         output: What the guest set as output.
         error: The error text that the guest set; None for none.
         is_late: Whether the deadline had passed when it ended.
-        is_out_of_memory: Whether it ended as it did for want of memory.
+        is_out_of_memory: Whether it was ended for want of memory.
+        was_refused_memory: Whether the plugin has been told that there is no more memory.
     """
 
     fault: Fault | None = None
@@ -65,6 +71,7 @@ class Exit:
     error: bytes | None = None
     is_late: bool = False
     is_out_of_memory: bool = False
+    was_refused_memory: bool = False
 
 
 def settle(function: str, exit_: Exit) -> bytes:
@@ -166,13 +173,16 @@ def _exited(function: str, exit_: Exit) -> GuestExit:
 
 def _trap(function: str, exit_: Exit) -> Trap:
     fault = _fault(exit_)
-    return Trap(
+    error = Trap(
         fault.text.rstrip(),
         function=function,
         exit_code=_FAULT_CODES[fault.kind],
         kind=fault.trap,
         backtrace=fault.text.partition("\n\nCaused by:")[0],
     )
+    if exit_.was_refused_memory:
+        error.add_note(_REFUSED)
+    return error
 
 
 def _returned_code(function: str, exit_: Exit) -> GuestError:

@@ -6,10 +6,13 @@ import time
 
 import pytest
 
+from extism import abi
 from extism._engine.engine import shared_engine
 from extism._engine.linker import Linker
 from extism._engine.store import Store
+from extism._runtime import kernel as kernel_module
 from extism._runtime.kernel import Kernel, NoRoom, kernel_wasm
+from extism._wasm.meter import STRICT
 
 PAGE = 65536
 WILD = [1, 31, 511, 513, 4096, 2**31, 2**32, 2**32 + 512, 2**63 - 1, -1, -512, -(2**63)]
@@ -155,16 +158,32 @@ def test_an_input_without_room_is_refused(kernel):
     assert kernel.read(call(kernel, "input_offset", results=("i64",))) == b"small"
 
 
-def test_that_a_guest_was_refused_is_known(kernel):
-    """Until the next call begins; absurd lengths are not want of room."""
-    limited(kernel, 17)
+def test_what_a_guest_wanted_is_known_once(kernel):
+    """Absurd lengths are not want of room."""
+    kernel.grant(PAGE)
     call(kernel, "alloc", -1, results=("i64",))
-    absurd = kernel.has_refused
+    absurd = kernel.take_want()
     call(kernel, "alloc", 20 * PAGE, results=("i64",))
-    refused = kernel.has_refused
-    kernel.begin(b"")
 
-    assert (absurd, refused, kernel.has_refused) == (False, True, False)
+    assert absurd == kernel_module.Want(was_told=False, was_ended=False)
+    assert kernel.take_want() == kernel_module.Want(was_told=True, was_ended=False)
+    assert kernel.take_want() == absurd
+    assert kernel.budget == PAGE
+
+
+def test_a_strict_budget_refuses_the_host_too(kernel):
+    """A zeroed block is made by what guests run, which ends; the host is told, and goes on."""
+    kernel.grant(PAGE | STRICT)
+    with pytest.raises(NoRoom):
+        kernel.alloc(20 * PAGE)
+
+    assert kernel.take_want() == kernel_module.Want(was_told=False, was_ended=False)
+    assert kernel.read(kernel.store(b"small")) == b"small"
+
+
+def test_a_new_kernel_has_the_default_budget(kernel):
+    """So that the host has nothing to set in most of them."""
+    assert kernel.budget == abi.DEFAULT_MAX_MEMORY
 
 
 def test_large_blocks_are_reached_after_growth(kernel):

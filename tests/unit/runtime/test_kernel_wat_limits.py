@@ -9,6 +9,7 @@ import pytest
 import wasmtime
 from bare_kernel import FIRST, KERNEL_FUNCTIONS, BareKernel, engine, kernel_text
 
+from extism._wasm.meter import ENDED, REFUSED, STRICT
 from extism.abi import ENV, PAGE
 
 if TYPE_CHECKING:
@@ -58,13 +59,12 @@ def test_free_space_is_used_before_memory_grows() -> None:
     kernel.check()
 
 
-def test_a_refused_growth_gives_null_and_changes_nothing_but_the_note() -> None:
-    """At the limit alloc gives 0, which is noted; blocks stay as they are, smaller requests are met."""
+def test_a_refused_growth_gives_null_and_changes_nothing() -> None:
+    """At the limit alloc gives 0; blocks stay as they are, smaller requests are met."""
     kernel = BareKernel(max_pages=20)
     kept = kernel.filled(1000, 0x5A)
     meta = bytearray(kernel.meta.read(kernel.store))
     refused = kernel.alloc(100 << 20)
-    meta[76] = 1
     unchanged = kernel.meta.read(kernel.store) == meta
     rest = 20 * PAGE - kernel.end
 
@@ -77,20 +77,72 @@ def test_a_refused_growth_gives_null_and_changes_nothing_but_the_note() -> None:
 
 
 @pytest.mark.parametrize("absurd", [0, 1 << 32, U64])
-def test_only_want_of_room_is_noted(absurd: int) -> None:
-    """No bytes, and more than any memory could hold, are refused without a note; reset forgets it."""
-    kernel = BareKernel(max_pages=20)
-
-    def note() -> int:
-        return kernel.meta.read(kernel.store, 76, 80)[0]
-
+def test_only_want_of_room_is_marked(absurd: int) -> None:
+    """No bytes, and more than any memory could hold, are refused without a mark."""
+    kernel = BareKernel(budget=PAGE)
     kernel.alloc(absurd)
-    before = note()
+    before = kernel.budget
     kernel.alloc(100 << 20)
-    after = note()
-    kernel.reset()
 
-    assert (before, after, note()) == (0, 1, 0)
+    assert (before, kernel.budget) == (PAGE, PAGE | REFUSED)
+
+
+@pytest.mark.parametrize(("pages", "left"), [(15, 4), (16, 3), (17, 2), (19, 0), (20, 4)], ids=str)
+def test_new_pages_of_data_come_out_of_the_budget(pages: int, left: int) -> None:
+    """The first 16 are free, headers cost nothing, and what is refused costs nothing."""
+    kernel = BareKernel(budget=4 * PAGE)
+    handle = kernel.alloc(pages * PAGE)
+
+    assert (bool(handle), kernel.budget & -16) == (pages < 20, left * PAGE)
+    kernel.check()
+
+
+def test_growth_that_the_engine_refuses_is_given_back() -> None:
+    """The budget is as before, so that what does fit is granted."""
+    kernel = BareKernel(max_pages=20, budget=40 * PAGE)
+    refused = kernel.alloc(30 * PAGE)
+
+    assert (refused, kernel.budget) == (0, 40 * PAGE | REFUSED)
+    assert kernel.alloc(20 * PAGE - 512) == FIRST
+    assert kernel.budget == 36 * PAGE | REFUSED
+
+
+def test_a_strict_budget_ends_a_guest_that_wants_more() -> None:
+    """It traps, marked; blocks stand, and what there is room for is still to be had."""
+    kernel = BareKernel(budget=4 * PAGE | STRICT)
+    kept = kernel.filled(1000, 0x5A)
+    with pytest.raises(wasmtime.Trap, match="unreachable"):
+        kernel.alloc(21 * PAGE)
+
+    assert kernel.budget == 4 * PAGE | STRICT | ENDED
+    assert kernel.read(kept, 1000) == b"\x5a" * 1000
+    assert kernel.alloc(15 * PAGE) == kept + 1024
+    kernel.check()
+
+
+def test_a_strict_budget_does_not_end_the_host() -> None:
+    """Reserving and beginning give 0 and -1, without a mark."""
+    kernel = BareKernel(budget=STRICT)
+
+    assert (kernel.reserve(17 * PAGE), kernel.begin(17 * PAGE)) == (0, U64)
+    assert kernel.budget == STRICT
+
+
+def test_a_strict_budget_ends_nobody_while_a_bin_still_holds_what_fits() -> None:
+    """Without room for new pages the whole class is searched before a guest is ended."""
+    kernel = BareKernel(budget=STRICT)
+    fitting = kernel.alloc(7 * 32)
+    kernel.alloc(1)
+    small = []
+    for _ in range(20):
+        small.append(kernel.alloc(4 * 32))
+        kernel.alloc(1)
+    kernel.alloc(16 * PAGE - kernel.end)
+    for handle in (fitting, *small):
+        kernel.free(handle)
+
+    assert kernel.alloc(6 * 32) == fitting
+    assert kernel.budget == STRICT
 
 
 def test_room_comes_back_when_blocks_are_freed() -> None:

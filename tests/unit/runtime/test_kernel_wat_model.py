@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from extism._wasm.meter import MARKS
 from extism.abi import PAGE
 
 U64 = (1 << 64) - 1
@@ -36,7 +37,7 @@ class KernelAgainstModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kernel = BareKernel(max_pages=MAX_PAGES)
+        self.kernel = BareKernel(budget=(MAX_PAGES - 16) * PAGE)
         self.size: dict[int, int] = {}
         self.bytes: dict[int, bytearray] = {}
         self.dead: list[int] = []
@@ -204,6 +205,12 @@ class KernelAgainstModel(RuleBasedStateMachine):
         assert (root.output_offset, root.output_length) == self.output
         assert (root.input_offset, root.input_length) == self.input
         assert root.error == self.error
+
+    @invariant()
+    def every_new_page_came_out_of_the_budget(self) -> None:
+        pages = self.kernel.data.size(self.kernel.store)
+
+        assert self.kernel.budget & ~MARKS == (MAX_PAGES - pages) * PAGE
 
     @invariant()
     def blocks_are_apart_and_inside_the_span(self) -> None:
