@@ -155,7 +155,8 @@ def _late(function: str, _: Exit) -> CallTimeout:
 
 
 def _out_of_memory(function: str, exit_: Exit) -> OutOfMemory:
-    return OutOfMemory("oom", function=function, backtrace=exit_.fault.text if exit_.fault else "")
+    backtrace = exit_.fault.text.partition("\n\nCaused by:")[0] if exit_.fault else ""
+    return OutOfMemory("oom", function=function, backtrace=backtrace)
 
 
 def _said_so(function: str, exit_: Exit) -> GuestError:
