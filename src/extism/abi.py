@@ -59,7 +59,7 @@ PAGE: Final = 65536
 DEFAULT_MAX_VAR_BYTES: Final = 1 << 20
 DEFAULT_MAX_HTTP_RESPONSE_BYTES: Final = 50 << 20
 DEFAULT_MAX_PAGES: Final = 8192
-"""512 MiB: what all memories of a plug-in may hold together when the manifest names no `max_pages`."""
+"""512 MiB: what all memories of a plug-in may grow by together when the manifest names no `max_pages`."""
 
 DEFAULT_MAX_MEMORY: Final = DEFAULT_MAX_PAGES * PAGE
 """The same in bytes."""

@@ -107,8 +107,8 @@ class CompiledPlugin:
         ca_bundle: A file or folder of certificates to trust for `url` sources and for the plugin's own
             requests, instead of the system's.
         policy: Where modules may come from; anywhere if None.
-        max_memory: Bytes by which all memories together may grow where the manifest has no `max_pages`;
-            None lifts the limit.
+        max_memory: Bytes by which all memories, tables and blocks together may grow where the manifest has no
+            `max_pages`; a plugin that wants more is told that there is none. None lifts the limit.
         fuse: Put the kernel into a plugin of one module, so that it reaches its blocks faster; False leaves
             them apart. None fuses unless the environment says `EXTISM_FUSE=0`. Plugins that count fuel, and
             modules that cannot take the kernel in, are never fused.

@@ -205,7 +205,7 @@ class Trap(CallError):
 
 
 class OutOfMemory(Trap, MemoryError):
-    """The plugin wanted more memory than its manifest grants; it was ended where it asked for it."""
+    """The plugin wanted more memory than it was granted, and was ended where it asked for it."""
 
     def __init__(
         self,

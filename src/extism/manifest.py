@@ -111,7 +111,8 @@ class MemoryOptions:
     How much a plug-in may hold; None is the default.
 
     Attributes:
-        max_pages: Growth of all memories together, in pages of 64 KiB.
+        max_pages: Growth of all memories, tables and blocks together, in pages of 64 KiB; a call that wants
+            more ends as `OutOfMemory`.
         max_http_response_bytes: Bytes of one decoded response body; 0 lets only empty bodies in.
         max_var_bytes: Bytes of all variables, 48 + key + value for each; 0 switches them off.
     """

@@ -346,3 +346,27 @@ def test_a_backtrace_names_the_plugin_s_own_functions(plugin):
     assert len(functions(broken)) == 1
     assert functions(outgrown)[0] == "memory.grow"
     assert len(functions(outgrown)) == 2
+
+
+HOARDS = """(module (tag $t (param i64)) (table $held 0 exnref)
+  (func $thrown (result exnref) (block $h (result exnref)
+    (try_table (result exnref) (catch_all_ref $h) (throw $t (i64.const 1)))))
+  (func (export "hoard") (local $i i32)
+    (loop $next
+      (drop (table.grow $held (call $thrown) (i32.const 1)))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $i) (i32.const {})))))
+  (func (export "ok")))"""
+
+
+@pytest.mark.parametrize(("count", "fits"), [(1000, True), (60_000, False)])
+def test_exceptions_that_are_held_are_limited(plugin, count, fits):
+    """They lie in a heap of the engine's, which has the same limit by itself."""
+    made = plugin(HOARDS.format(count), memory={"max_pages": 16})
+    if fits:
+        assert made.call("hoard", "") == b""
+        return
+    with pytest.raises(Trap, match="GC heap out of memory"):
+        made.call("hoard", "")
+
+    assert made.call("ok", "") == b""

@@ -8,7 +8,7 @@ __all__ = ["functions", "limits"]
 
 _SAID = {
     "Blocks": {
-        "alloc": "makes a block of so many zero bytes; 0 for no bytes, and if there is no room",
+        "alloc": "makes a block of so many zero bytes; 0 for no bytes, and if there is no room (under `max_pages` the call ends then)",
         "free": "frees a block; anything else is left alone",
         "length": "the length of a live block in bytes; 0 for anything else",
         "length_unsafe": "the same",

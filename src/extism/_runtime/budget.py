@@ -82,7 +82,8 @@ class Budget:
         """
         Set the engine's own limits, which hold for each memory and table by itself.
 
-        Nothing that the budget grants meets them: they are the second wall behind it.
+        Nothing that the budget grants meets them: they are the second wall behind it, and the only one for
+        the heap in which the engine keeps exceptions.
         """
         if self.max_bytes is None:
             store.limit_memory(None)

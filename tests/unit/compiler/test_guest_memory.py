@@ -61,6 +61,12 @@ SOURCE = textwrap.dedent(
 
 @pytest.fixture(scope="module")
 def compiled(python_plugin):
+    # A limit of the manifest's would end the call at once; this one the guest is told of.
+    return extism.CompiledPlugin(python_plugin(SOURCE), wasi=True, max_memory=MAX_PAGES * PAGE)
+
+
+@pytest.fixture(scope="module")
+def strict(python_plugin):
     manifest = {
         "wasm": [{"path": str(python_plugin(SOURCE))}],
         "memory": {"max_pages": MAX_PAGES},
@@ -101,6 +107,16 @@ def test_too_little_memory_is_an_exception(run):
         run("held = [bytearray(1 << 20) for _ in range(100)]")
 
     assert run("import sys; answer = sys.seen") == "by this instance"
+
+
+def test_too_little_memory_under_max_pages_ends_the_call(strict):
+    """At once, whatever the author would catch; the next call meets a fresh interpreter."""
+    with extism.Plugin(strict) as plugin:
+        plugin.call("run", "import sys; sys.seen = True")
+        with pytest.raises(extism.errors.OutOfMemory, match="oom"):
+            plugin.call("run", "answer = megabytes()")
+
+        assert plugin.call("run", "import sys; answer = hasattr(sys, 'seen')") == b"false"
 
 
 def test_recursion_ends_well_in_a_memory_that_is_almost_full(run):
