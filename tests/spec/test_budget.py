@@ -265,6 +265,50 @@ def test_a_guest_that_was_told_and_breaks_keeps_its_trap():
     assert not hasattr(later.value, "__notes__")
 
 
+def test_a_table_may_grow_as_far_as_the_budget():
+    """Thirty million elements are within the default."""
+    with extism.Plugin(HIDDEN, functions=[]) as plugin:
+        assert ends(plugin, ("table", 30_000_000), ("table", 5_000_000), ("table", 1_000_000)) == [
+            1, -1, 30_000_001,
+        ]  # fmt: skip
+
+
+WIDE = """(module (import "extism:host/env" "input_load_u64" (func $n (param i64) (result i64)))
+  (memory i64 1) (table $t i64 1 funcref)
+  (func (export "memory") (result i32)
+    (i64.eq (memory.grow (call $n (i64.const 0))) (i64.const -1)))
+  (func (export "table") (result i32)
+    (i64.eq (table.grow $t (ref.null func) (call $n (i64.const 0))) (i64.const -1))))"""
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("memory", 6),
+        ("memory", 1 << 48),
+        ("memory", (1 << 48) + 1),
+        ("memory", 2**64 - 1),
+        ("table", (5 << 12) + 1),
+        ("table", 1 << 60),
+        ("table", (1 << 60) + 1),
+        ("table", 2**64 - 1),
+    ],
+)
+def test_memories_and_tables_of_64_bits_count_too(name, count):
+    """What would be a small number of bytes in 64 bits is none."""
+    source = {"wasm": [{"data": WIDE.encode()}]}
+    strict = {**source, "memory": {"max_pages": 5}}
+    with extism.Plugin(strict, functions=[], features=["memory64"]) as plugin:
+        with pytest.raises(OutOfMemory):
+            plugin.call(name, by(count))
+        assert plugin.call("memory", by(5)) == b""
+    limits = {"functions": [], "features": ["memory64"], "max_memory": 5 * PAGE}
+    with extism.Plugin(source, **limits) as plugin:
+        with pytest.raises(extism.errors.GuestError, match="Error code: 1"):
+            plugin.call(name, by(count))
+        assert plugin.call("memory", by(5)) == b""
+
+
 def test_no_limit_at_all():
     """`max_memory=None`: growth past the default is granted."""
     with extism.Plugin(HIDDEN, functions=[], max_memory=None) as plugin:

@@ -30,12 +30,16 @@ COUNT: Final = 256
 
 _MEMORIES: Final = 4
 _TABLES: Final = 2
-_TABLE_ELEMENTS: Final = 100_000
+_TABLE_ELEMENTS: Final = 1 << 25
+"""As far as tables in slots can grow; address space too, and little beside that of memories: 256 MB."""
 _KEPT_BYTES: Final = 16 << 10
 """Of each memory: wiped and kept, instead of given back and faulted in again."""
 
 _BYTES_OF_A_MEMORY: Final = (4 << 30) + (64 << 20)
 """Address space: what 32 bits reach, and the guard pages on both sides."""
+
+_BYTES_OF_A_SLOT: Final = (_MEMORIES + 1) * _BYTES_OF_A_MEMORY + _TABLES * _TABLE_ELEMENTS * 8
+"""Address space: the further memory is the heap of exceptions."""
 
 _SETTINGS: Final = {
     "total_core_instances": 1,
@@ -70,7 +74,7 @@ def available() -> int:
     """Return how many slots an engine of this process can have."""
     said = os.environ.get(ENVIRONMENT, "")
     count = int(said) if said.isdigit() else COUNT
-    return count if count and _is_to_be_had(count * (_MEMORIES + 1) * _BYTES_OF_A_MEMORY) else 0
+    return count if count and _is_to_be_had(count * _BYTES_OF_A_SLOT) else 0
 
 
 def _is_to_be_had(size: int) -> bool:

@@ -70,12 +70,12 @@ def test_a_refused_world_costs_no_slot(few):
         ("(module (memory 1) (memory 1) (table 1 funcref) (table 1 funcref))", True),
         ("(module (memory 1) (memory 1) (memory 1))", False),
         ("(module (table 1 funcref) (table 1 funcref) (table 1 funcref))", False),
-        ("(module (table 100000 funcref))", True),
-        ("(module (table 100001 funcref))", False),
+        ("(module (table 33554432 funcref))", True),
+        ("(module (table 33554433 funcref))", False),
     ],
 )
 def test_what_fits(text, does_fit):
-    """Four memories, two of them further ones, and two tables of 100,000 elements."""
+    """Four memories, two of them further ones, and two tables of 2^25 elements."""
     assert fits(read(wat_to_wasm(text)), 2) is does_fit
 
 
