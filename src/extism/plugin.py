@@ -391,10 +391,9 @@ def _input(data: str | Buffer) -> bytes | bytearray | memoryview:
         return data.encode()
     if isinstance(data, bytes | bytearray):
         return data
-    if isinstance(data, list | tuple):
-        return bytes(data)  # upstream takes numbers of bytes
     try:
-        view = memoryview(data)
+        # Upstream takes numbers of bytes.
+        view = memoryview(bytes(data) if isinstance(data, list | tuple) else data)
     except TypeError:
         raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}") from None
     is_row = view.format == "B" and view.ndim == 1 and view.contiguous

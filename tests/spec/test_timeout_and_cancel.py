@@ -485,7 +485,8 @@ def test_asyncio_keeps_its_own_ctrl_c(tmp_path):
 
 
 FORK = """
-import os, sys, threading, time
+import os, sys, threading, time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads, which is what is tried
 import extism
 
 WAT = b'(module (func (export "loop") (loop $l (br $l))) (func (export "noop")))'

@@ -173,10 +173,14 @@ def test_memory_is_given_back_before_the_traceback_is_made(run):
 def test_no_room_for_a_traceback(run):
     """Where not even the text can be made, the error still has a name."""
 
-    class Full(MemoryError):
-        @property
-        def __notes__(self):
-            raise MemoryError
+    class Nameless(type):
+        def __getattribute__(cls, name):
+            if name == "__qualname__":
+                raise MemoryError
+            return super().__getattribute__(name)
+
+    class Full(MemoryError, metaclass=Nameless):
+        pass
 
     def f():
         raise Full
