@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from extism import abi
+from extism._capabilities.config import Config
+from extism._capabilities.hosts import AllowedHosts
 from extism._capabilities.paths import mounts
 from extism._engine.cache import ModuleCache
 from extism._engine.engine import Settings, shared_engine, wat_to_wasm
@@ -180,6 +182,8 @@ class CompiledPlugin:
             kernel=None if fused else cache.module(engine, kernel_wasm(), "kernel"),
             fused=fused,
             wasi=world,
+            config=Config(self.manifest.config),
+            hosts=AllowedHosts(self.manifest.allowed_hosts),
             budget=_budget(self.manifest, max_memory, ordered),
             is_frail=abi.FRAIL_SECTION in main.outline.custom,
             fuel=fuel_limit,

@@ -65,7 +65,7 @@ class CurrentPlugin:
             IndexError: The range is not inside the plugin's memory.
         """
         data = self._call.live_kernel().data
-        return in_place(data.range(mem.offset, mem.length)) if mem.length else copy_of(b"")
+        return in_place(data.lend(mem.offset, mem.length)) if mem.length else copy_of(b"")
 
     def alloc(self, size: int) -> Memory:
         """

@@ -13,15 +13,13 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from extism import abi
-from extism._capabilities.config import Config
-from extism._capabilities.hosts import AllowedHosts
 from extism._capabilities.http import Http
 from extism._capabilities.log import LOGGER, PluginLog
 from extism._capabilities.variables import Variables
 from extism._runtime.call import Call, deadline_after
 from extism._runtime.instance import Instance
 from extism._runtime.outcome import settle
-from extism._runtime.state import PluginState
+from extism._runtime.state import PluginId, PluginState
 from extism.buffers import copy_of
 from extism.compiled import CompiledPlugin
 from extism.errors import PluginBusy, PluginClosed
@@ -407,19 +405,17 @@ def _state(
     *,
     has_headers: bool,
 ) -> PluginState:
-    import uuid
-
-    own = uuid.uuid4()
-    manifest = compiled.manifest
+    manifest, program = compiled.manifest, compiled.program
+    name = PluginId()
     return PluginState(
-        config=Config(manifest.config).updated(config),
+        config=program.config.updated(config) if config else program.config,
         variables=Variables(manifest.memory.var_limit),
         http=Http(
-            AllowedHosts(manifest.allowed_hosts),
+            program.hosts,
             manifest.memory.http_response_limit,
             ca_bundle=compiled.ca_bundle,
         ),
-        log=PluginLog(str(own), logger=logger),
+        log=PluginLog(name, logger=logger),
         has_response_headers=has_headers,
-        id=own,
+        name=name,
     )

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from extism._capabilities import log_sinks
@@ -49,20 +50,24 @@ STDLIB_LEVELS: Final[dict[LogLevel, int]] = {
 }
 
 
+_logger_called: Final = cache(logging.getLogger)
+"""As ever, without the module's lock: every plug-in asks."""
+
+
 class PluginLog:
-    """The logging of one plug-in."""
+    """The logging of one plug-in; `plugin_id` is turned into text when there is something to log."""
 
     __slots__ = ("_allowance", "_logger", "plugin_id")
 
     def __init__(
         self,
-        plugin_id: str,
+        plugin_id: object,
         *,
         logger: str = LOGGER,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.plugin_id = plugin_id
-        self._logger = logging.getLogger(logger)
+        self._logger = _logger_called(logger)
         self._allowance = _Allowance(clock)
 
     def wanted_level(self) -> int:
@@ -90,9 +95,9 @@ class PluginLog:
         self._send(level, printable(message, length))
 
     def _send(self, level: LogLevel, text: str) -> None:
-        log_sinks.send(level, PDK, text, self.plugin_id)
+        log_sinks.send(level, PDK, text, str(self.plugin_id))
         if STDLIB_LEVELS[level] >= _threshold(self._logger):
-            self._logger.log(STDLIB_LEVELS[level], text, extra={"plugin": self.plugin_id})
+            self._logger.log(STDLIB_LEVELS[level], text, extra={"plugin": str(self.plugin_id)})
 
 
 def printable(message: bytes | str, length: int | None = None) -> str:

@@ -217,15 +217,15 @@ class Instance:
         extern = self._extern_of_kind(name, EXTERN_FUNC)
         return Function(self.store, bindings.Func.from_buffer_copy(extern.of.func), params, results)
 
-    def memory(self, name: str) -> Memory:
+    def memory(self, name: str, size: int | None = None) -> Memory:
         """
-        Return the exported memory `name`.
+        Return the exported memory `name`; `size` is how large it is now, for whoever knows.
 
         Raises:
             KeyError: There is no such memory.
         """
         extern = self._extern_of_kind(name, EXTERN_MEMORY)
-        return Memory(self.store, bindings.Memory.from_buffer_copy(extern.of.memory))
+        return Memory(self.store, bindings.Memory.from_buffer_copy(extern.of.memory), size)
 
     def global_(self, name: str) -> GlobalCell:
         """

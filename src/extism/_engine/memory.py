@@ -8,8 +8,8 @@ has become too short is still right as far as it goes; it is taken anew when mor
 
 from __future__ import annotations
 
-from ctypes import byref, c_char, c_uint64
-from typing import TYPE_CHECKING, Any
+from ctypes import byref, c_char, c_int, c_ssize_t, c_uint64, c_void_p, py_object, pythonapi
+from typing import TYPE_CHECKING, Any, Final
 
 from extism._engine.bindings import Memory as MemoryStruct
 from extism._engine.bindings import lib
@@ -23,17 +23,17 @@ __all__ = ["Memory"]
 
 class Memory:
     """
-    One linear memory of a store.
+    One linear memory of a store, which lives as long as this object.
 
-    A view keeps the store alive: closing a plugin never pulls the bytes from under it.
+    Views are not what keeps it: whoever hands bytes to others hands them what `lend` gives.
     """
 
     __slots__ = ("_store", "_struct", "_view")
 
-    def __init__(self, store: Store, struct: MemoryStruct) -> None:
+    def __init__(self, store: Store, struct: MemoryStruct, size: int | None = None) -> None:
         self._store = store
         self._struct = struct
-        self._view = self._map()
+        self._view = self._map(self.size if size is None else size)
 
     @property
     def size(self) -> int:
@@ -44,7 +44,7 @@ class Memory:
     def view(self, end: int = 0) -> memoryview:
         """Return the bytes in place: at least `end` of them if the memory has that many, else all."""
         if end > len(self._view):
-            self._view = self._map()
+            self._view = self._map(self.size)
         return self._view
 
     def range(self, offset: int, length: int) -> memoryview:
@@ -91,11 +91,33 @@ class Memory:
             return None
         return before.value
 
-    def _map(self) -> memoryview:
-        size = self.size
-        if not size:
-            return memoryview(bytearray())
-        address = lib.wasmtime_memory_data(self._store.context, byref(self._struct))
-        array: Any = (c_char * size).from_address(address)
+    def lend(self, offset: int, length: int) -> memoryview:
+        """
+        Return `length` bytes from `offset` in place; they stay what they are when the plugin is closed.
+
+        Raises:
+            IndexError: The range is not inside the memory.
+        """
+        self.range(offset, length)
+        array: Any = (c_char * length).from_address(self._address() + offset)
         array.owner = self._store
         return memoryview(array).cast("B")
+
+    def _address(self) -> int:
+        address: int = lib.wasmtime_memory_data(self._store.context, byref(self._struct))
+        return address
+
+    def _map(self, size: int) -> memoryview:
+        # No array of ctypes: that takes four objects, this takes two.
+        view: memoryview = (
+            _view_of(self._address(), size, _WRITABLE) if size else memoryview(bytearray())
+        )
+        return view
+
+
+_WRITABLE: Final = 0x200
+"""`PyBUF_WRITE`."""
+
+_view_of: Final = pythonapi["PyMemoryView_FromMemory"]
+_view_of.restype = py_object
+_view_of.argtypes = (c_void_p, c_ssize_t, c_int)

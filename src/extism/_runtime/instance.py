@@ -25,6 +25,8 @@ from extism.errors import CallError, FunctionNotFound, ManifestError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from extism._capabilities.config import Config
+    from extism._capabilities.hosts import AllowedHosts
     from extism._engine.engine import Module as Code
     from extism._engine.faults import Fault
     from extism._engine.linker import InstancePre, Linker
@@ -55,6 +57,8 @@ class Program:
         kernel: The kernel's code; None where it is inside the main module's.
         fused: The main module with the kernel inside; None for two instances.
         wasi: What the modules see of the world; None without WASI.
+        config: What each plugin may read, if its maker says nothing else.
+        hosts: What they may reach.
         budget: How much all memories and tables together may grow.
         is_frail: Whether a trap leaves the code in a state in which it must not be called again.
         fuel: How much a call may execute; None where the engine does not count.
@@ -66,6 +70,8 @@ class Program:
     kernel: Code | None
     fused: Homes | None
     wasi: Wasi | None
+    config: Config
+    hosts: AllowedHosts
     budget: Budget
     is_frail: bool
     fuel: int | None = None

@@ -31,6 +31,8 @@ Data: TypeAlias = bytes | bytearray | memoryview
 INITIAL_BYTES: Final = 16 * 65536
 """The size of `data` before anything is allocated."""
 
+_INITIAL_META_BYTES: Final = 8 * 65536
+
 BUDGET: Final = "budget"
 """The global that all growth of a plugin comes out of; its layout is in `_wasm/meter.py`."""
 
@@ -112,9 +114,9 @@ class Kernel:
     def __init__(self, instance: Instance, prefix: str = "") -> None:
         self.instance = instance
         self._store = instance.store
-        self.data = instance.memory(prefix + "data")
-        self._meta = instance.memory(prefix + "meta")
-        self._look()
+        self.data = instance.memory(prefix + "data", INITIAL_BYTES)
+        self._meta = instance.memory(prefix + "meta", _INITIAL_META_BYTES)
+        self._see()
         self._prefix = prefix
 
     @cached_property
@@ -212,8 +214,13 @@ class Kernel:
 
     def _look(self) -> None:
         """Take the memories as they are now; they never move, so that older views only are shorter."""
-        self.bytes = self.data.view(self.data.size)
-        self._root = self._meta.view(self._meta.size)
+        self.data.view(self.data.size)
+        self._meta.view(self._meta.size)
+        self._see()
+
+    def _see(self) -> None:
+        self.bytes = self.data.view()
+        self._root = self._meta.view()
         self.room = min(len(self.bytes) - FIRST, 2 * len(self._root) - FIRST)
 
     def root(self) -> tuple[int, int, int]:

@@ -16,7 +16,26 @@ if TYPE_CHECKING:
     from extism._capabilities.log import PluginLog
     from extism._capabilities.variables import Variables
 
-__all__ = ["PluginState"]
+__all__ = ["PluginId", "PluginState"]
+
+
+class PluginId:
+    """The name of a plugin, made up when somebody first asks: most plugins are never asked."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self) -> None:
+        self._value: uuid.UUID | None = None
+
+    @property
+    def value(self) -> uuid.UUID:
+        """The name itself."""
+        if self._value is None:
+            self._value = uuid.uuid4()
+        return self._value
+
+    def __str__(self) -> str:
+        return str(self.value)
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +50,7 @@ class PluginState:
         log: Where its messages go.
         has_response_headers: Whether the guest may read the headers of a response.
         last_response: Of the last `http_request`; None before one, or if the last one failed.
-        id: The plugin's own name.
+        name: The plugin's own, which its log shows.
     """
 
     config: Config
@@ -40,4 +59,9 @@ class PluginState:
     log: PluginLog
     has_response_headers: bool = False
     last_response: Response | None = None
-    id: uuid.UUID = field(default_factory=uuid.uuid4)
+    name: PluginId = field(default_factory=PluginId)
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The plugin's own name."""
+        return self.name.value

@@ -127,7 +127,7 @@ def test_a_view_keeps_its_store_alive(engine):
     """The bytes are not pulled from under whoever holds them."""
     store = Store(engine)
     instance = Linker(engine).instantiate(store, engine.compile(wat_to_wasm(ONE)))
-    view = instance.memory("m").range(3, 4)
+    view = instance.memory("m").lend(3, 4)
     reference = weakref.ref(store)
     del store, instance
     gc.collect()
@@ -145,7 +145,7 @@ def test_a_memory_of_64_bits_does_not_move():
     store = Store(engine)
     module = engine.compile(wat_to_wasm('(module (memory (export "m") i64 1))'))
     memory = Linker(engine).instantiate(store, module).memory("m")
-    view = memory.range(0, PAGE)
+    view = memory.lend(0, PAGE)
     memory.grow(1000)
     memory.write(7, b"seen")
 
