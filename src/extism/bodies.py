@@ -8,7 +8,7 @@ call it a million times a second. What functions are, and how their types are fo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from extism.current import CurrentPlugin
 from extism.errors import CallError, HostFunctionError, SignatureError
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["explicit_body", "inferred_body"]
 
+_current: Final = CurrentPlugin.of
+
 Body: TypeAlias = "Callable[..., Sequence[Any]]"
 """Called with the running `Call` and one number for each parameter; gives one for each result."""
 
@@ -34,7 +36,7 @@ def inferred_body(f: Callable[..., Any], signature: Signature, user_data: tuple[
     write = _writing(signature)
 
     def body(call: Call, *numbers: Any) -> Sequence[Any]:
-        plugin = CurrentPlugin(call)
+        plugin = call.current or _current(call)
         values: list[Any] = []
         try:
             for read, number in zip(reads, numbers):  # noqa: B905 - as many, or it would not be linked
@@ -75,7 +77,7 @@ def explicit_body(
             [Val(only_return, 0)] if only_return is not None else [Val(kind, 0) for kind in returns]
         )
         try:
-            f(CurrentPlugin(call), inputs, outputs, *user_data)
+            f(call.current or _current(call), inputs, outputs, *user_data)
         except Exception as exc:
             raise _raised(label, exc) from exc
         if only_return is not None and len(outputs) == 1 and outputs[0].t is only_return:

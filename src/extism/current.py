@@ -155,6 +155,14 @@ class CurrentPlugin:
         except NoRoom:
             raise OutOfMemory("oom", function=self._call.function) from None
 
+    @classmethod
+    def of(cls, call: Call) -> CurrentPlugin:
+        """Return what host functions are handed of a call, the same for all that it calls."""
+        current: CurrentPlugin | None = call.current
+        if current is None:
+            current = call.current = cls(call)
+        return current
+
     def read(self, handle: int) -> bytes:
         """
         Return a copy of the live block at `handle`; `b""` for 0.
@@ -162,7 +170,8 @@ class CurrentPlugin:
         Raises:
             ValueError: There is no live block; upstream hands on an empty one.
         """
-        data = self._call.live_kernel().read(handle)
+        call = self._call
+        data = (call.kernel or call.live_kernel()).read(handle)
         if data is None:
             raise ValueError(f"invalid handle offset: {handle}")
         return data
@@ -174,8 +183,9 @@ class CurrentPlugin:
         Raises:
             OutOfMemory: The plugin may not have that much.
         """
+        call = self._call
         try:
-            return self._call.live_kernel().store(data)
+            return (call.kernel or call.live_kernel()).store(data)
         except NoRoom:
             raise OutOfMemory("oom", function=self._call.function) from None
 

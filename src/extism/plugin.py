@@ -196,7 +196,7 @@ class Plugin:
                     ended = run(call)
                     output = ended if isinstance(ended, bytes) else settle(function_name, ended)
                 finally:
-                    call.is_over = True
+                    call.kernel = call.current = None  # `Call.end`, without the way there
             finally:
                 self._owner = None
                 if self._is_closed:
@@ -346,7 +346,7 @@ class Plugin:
             self._instance = instance = Instance(self._check_open())
             instance.start(call)
         finally:
-            call.is_over = True
+            call.end()
         return instance
 
 

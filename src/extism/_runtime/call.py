@@ -32,11 +32,11 @@ class Call:
         host_context: What the caller handed through to its host functions.
 
     Attributes:
-        kernel: The kernel of the instance that runs the call; None before there is one.
-        is_over: Whether the call has ended.
+        kernel: The kernel of the instance that runs the call; None before there is one, and when the call is over.
+        current: What host functions are handed of the call, made when the first one asks.
     """
 
-    __slots__ = ("deadline", "function", "host_context", "input", "is_over", "kernel", "state")
+    __slots__ = ("current", "deadline", "function", "host_context", "input", "kernel", "state")
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Call:
         self.deadline = deadline
         self.host_context = host_context
         self.kernel: Kernel | None = None
-        self.is_over = False
+        self.current: Any = None
 
     def live_kernel(self) -> Kernel:
         """
@@ -61,9 +61,14 @@ class Call:
         Raises:
             CallError: The call is over, or its instance does not exist yet.
         """
-        if self.is_over or self.kernel is None:
+        kernel = self.kernel
+        if kernel is None:
             raise CallError("the call that this belongs to is over", function=self.function)
-        return self.kernel
+        return kernel
+
+    def end(self) -> None:
+        """Keep whoever kept the call from reaching into a later one."""
+        self.kernel = self.current = None
 
     def time_remaining(self) -> float | None:
         """Return the seconds until the deadline, not below 0; None if there is none."""

@@ -226,6 +226,6 @@ def test_headers_that_are_not_granted_are_null(call):
 def test_a_call_that_is_over_is_refused(call, name, caplog):
     """Nothing reaches into a kernel whose call has ended."""
     caplog.set_level(1, logger="extism.plugin")
-    call.is_over = True
+    call.end()
     with pytest.raises(CallError, match="is over"):
         IMPORTS[name].body(call, *[512] * len(abi.FUNCTIONS[name].params))
