@@ -539,3 +539,32 @@ def test_nothing_is_left_of_the_suite_in_this_process():
     """No handler of ours stays installed between calls."""
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert Path(extism.__file__).exists()
+
+
+ALARM = """
+import signal, time
+import extism
+
+class Alarm(Exception):
+    pass
+
+def ring(number, frame):
+    raise Alarm("ring")
+
+signal.signal(signal.SIGALRM, ring)
+WAT = b'(module (func (export "loop") (loop $l (br $l))) (func (export "noop")))'
+plugin = extism.Plugin(WAT, functions=[])
+for _ in range(3):
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        plugin.call("loop", "")
+    except Alarm as error:
+        print(error)
+    plugin.call("noop", "")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="there is no alarm")
+def test_what_any_handler_raises_comes_out_of_the_call(tmp_path):
+    """A program that ends slow work by an alarm ends a guest by it too; the plug-in goes on."""
+    assert run_python(ALARM, tmp_path) == ["ring"] * 3
