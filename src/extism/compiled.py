@@ -27,7 +27,7 @@ from extism._runtime.env import host_imports
 from extism._runtime.fuse import can_fuse, fusing, kernel_imports
 from extism._runtime.homes import Homes
 from extism._runtime.instance import Program
-from extism._runtime.kernel import kernel_wasm
+from extism._runtime.kernel import PARTS, kernel_parts, kernel_wasm, memory_count
 from extism._runtime.linking import Part, Unit, check_imports, host_linker, in_order
 from extism._runtime.outcome import CREATION
 from extism._wasm.reader import read
@@ -160,11 +160,14 @@ class CompiledPlugin:
             ordered = in_order(parts)
             world = _world(self.manifest, wasi)
         wants_fuse = os.environ.get(_FUSE) != "0" if fuse is None else fuse
+        extras = _kernel_parts(ordered, host)
 
-        def linker_on(engine: Engine, house: Sequence[HostImport]) -> Linker:
-            return host_linker(engine, house, host, ordered, has_wasi=has_wasi)
+        def linker_on(
+            engine: Engine, house: Sequence[HostImport], kernel: Sequence[str] = ()
+        ) -> Linker:
+            return host_linker(engine, house, host, ordered, kernel=kernel, has_wasi=has_wasi)
 
-        fused = _fused(ordered, settings, cache, linker_on) if wants_fuse else None
+        fused = _fused(ordered, settings, cache, extras, linker_on) if wants_fuse else None
         with _prefixed("Unable to compile Extism plugin: "):
             units = tuple(
                 Unit(
@@ -175,11 +178,12 @@ class CompiledPlugin:
                 for each in ordered
             )
         main = next(unit for unit in units if unit.name == MAIN)
+        of_kernel = [name for part in extras for name in PARTS[part]]
         self._program: Program | None = Program(
             units=units,
             main=main,
-            linker=None if fused else linker_on(engine, host_imports()),
-            kernel=None if fused else cache.module(engine, kernel_wasm(), "kernel"),
+            linker=None if fused else linker_on(engine, host_imports(), of_kernel),
+            kernel=None if fused else cache.module(engine, kernel_wasm(extras), "kernel"),
             fused=fused,
             wasi=world,
             config=Config(self.manifest.config),
@@ -256,19 +260,29 @@ def _settings(
     )
 
 
+def _kernel_parts(parts: Sequence[Part], host: Sequence[HostImport]) -> tuple[str, ...]:
+    """Return which parts the kernel of these modules gets, with `host` in the place of the house's functions."""
+    imports = [item for part in parts for item in part.outline.imports]
+    return kernel_parts(
+        {item.name for item in imports if item.module == abi.ENV},
+        {item.name for item in host if item.namespace == abi.ENV},
+    )
+
+
 def _fused(
     parts: Sequence[Part],
     settings: Settings,
     cache: ModuleCache,
+    extras: tuple[str, ...],
     linker_on: Callable[[Engine, Sequence[HostImport]], Linker],
 ) -> Homes | None:
-    """Return the plugin with the kernel inside; None where they have to stay apart."""
+    """Return the plugin with the kernel inside, which has `extras`; None where they have to stay apart."""
     if len(parts) != 1 or settings.has_fuel or not can_fuse(parts[0].outline):
         return None
     part, house = parts[0], (*host_imports(), *kernel_imports())
 
     def prepare(engine: Engine) -> InstancePre:
-        code = cache.module(engine, part.outline.data, part.name, fusing())
+        code = cache.module(engine, part.outline.data, part.name, fusing(extras))
         try:
             return linker_on(engine, house).prepare(code)
         except LinkError as exc:  # what only the engine knows of WASI
@@ -276,7 +290,8 @@ def _fused(
             raise
 
     try:
-        return Homes(part.outline, settings, prepare)
+        memories = memory_count(extras)
+        return Homes(part.outline, memories, settings, prepare)
     except (CompileError, WasmError) as exc:
         # Whether the module itself is to blame shows when it is compiled as it is.
         _log.debug("%s stays apart from the kernel: %s", part.name, exc)

@@ -330,6 +330,7 @@ class Plugin:
                     self._drop()
 
     def _drop(self) -> None:
+        self._state.variables.come_home()
         self._instance = self._program = None
         self._entries = {}
         self._state.http.close()
@@ -338,6 +339,7 @@ class Plugin:
 
     def _revive(self) -> Instance:
         """Make a new instance; its initialisers have one `timeout_ms` together."""
+        self._state.variables.come_home()
         self._instance = None
         self._entries = {}
         call = Call("", self._state, deadline=deadline_after(self._timeout_ms))

@@ -66,6 +66,69 @@ def test_levels_are_asked_for_anew_in_each_call(plugin, caplog):
     assert [record.getMessage() for record in caplog.records] == ["wanted"]
 
 
+QUIET_LOUD_QUIET = wat(
+    """
+    (func $say (call $log_info (call $copy_input)))
+    (func (export "run") (call $say) (call $change) (call $say))
+    (func (export "say") (call $say))""",
+    before='(import "extism:host/user" "change" (func $change))',
+)
+
+
+@pytest.mark.parametrize("fuse", [True, False], ids=["fused", "apart"])
+def test_each_call_hears_what_changed_before_it(caplog, fuse):
+    """Levels, handlers and their levels, loggers switched off: forty calls, a change before every other one."""
+    logger, handler = logging.getLogger("extism.plugin"), logging.Handler()
+    heard = []
+    handler.emit = lambda record: heard.append(record.getMessage())
+    handler.setLevel(logging.INFO)
+    caplog.set_level(logging.INFO, logger="extism.plugin")
+
+    def switched(wanted):
+        return [
+            lambda: logger.setLevel(logging.INFO if wanted else logging.ERROR),
+            lambda: logging.disable(logging.NOTSET if wanted else logging.ERROR),
+            lambda: handler.setLevel(logging.INFO if wanted else logging.ERROR),
+            lambda: (logger.addHandler if wanted else logger.removeHandler)(handler),
+            lambda: setattr(logger, "disabled", not wanted),
+        ]
+
+    compiled = extism.CompiledPlugin(LOGS.encode(), fuse=fuse)
+    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        with extism.Plugin(compiled) as made:
+            for number in range(40):
+                made.call("level", "")
+                switched(wanted=bool(number % 2))[number // 2 % 5]()
+                made.call("info", str(number))
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True
+
+    assert heard == [str(number) for number in range(40) if number % 2]
+
+
+def test_a_guest_hears_of_a_lower_level_from_the_next_call_on(plugin, caplog):
+    """What a host function changes: the running call keeps what it was told, and a higher level holds at once."""
+    levels = [logging.ERROR, logging.INFO]
+
+    @extism.host_fn(name="change", namespace="extism:host/user")
+    def change() -> None:
+        caplog.set_level(levels[1], logger="extism.plugin")
+
+    extism.HOST_FN_REGISTRY.remove(change)
+    made = plugin(QUIET_LOUD_QUIET, functions=[change])
+    for number in range(2):
+        caplog.set_level(levels[0], logger="extism.plugin")
+        made.call("say", "said")
+        made.call("run", f"ran {number}")
+        made.call("say", f"then {number}")
+        levels.reverse()
+
+    assert [r.getMessage() for r in caplog.records] == ["then 0", "said", "ran 1"]
+
+
 def test_a_message_is_one_line_that_does_nothing(plugin, loud):
     """Line feeds, escape sequences and broken UTF-8 are shown, not done."""
     plugin(LOGS).call("info", b"one\ntwo \x1b[31mred \xff \xe2\x80\xae")

@@ -22,6 +22,12 @@ VARS = wat("""
     (func (export "_start") (call $var_set (call $key) (call $copy_input)))""")
 
 
+@pytest.fixture(autouse=True, params=[1, 8], ids=["on the shelf", "at the host"])
+def _patience(request, monkeypatch):
+    """Everything holds wherever the guest finds its variables: a shelf from the first time on, or later."""
+    monkeypatch.setattr("extism._runtime.shelf.PATIENCE", request.param)
+
+
 def test_a_variable_is_kept_between_calls(plugin):
     """What one call stores, a later one reads."""
     made = plugin(VARS)
@@ -139,6 +145,26 @@ def test_a_refused_variable_leaves_the_old_one(plugin):
         made.call("set", "n" * 100)
 
     assert made.call("get", "") == b"old"
+
+
+def test_a_variable_that_is_set_a_million_times_takes_no_more_room(plugin):
+    """Space is used again."""
+    made = plugin(
+        wat("""
+          (data (i32.const 0) "key")
+          (func (export "run")
+            (local $i i64) (local $h i64)
+            (loop $next
+              (local.set $h (call $alloc (i64.const 8)))
+              (call $store_u64 (local.get $h) (local.get $i))
+              (call $var_set (call $put (i32.const 0) (i32.const 3)) (local.get $h))
+              (local.set $i (i64.add (local.get $i) (i64.const 1)))
+              (br_if $next (i64.lt_u (local.get $i) (call $input_load_u64 (i64.const 0))))))"""),
+        memory={"max_pages": 1},
+    )
+    made.call("run", (1_000_000).to_bytes(8, "little"))
+
+    assert dict(made.vars) == {"key": (999_999).to_bytes(8, "little")}
 
 
 @pytest.mark.parametrize("name", ["set", "remove"])

@@ -13,7 +13,7 @@ import wasmtime
 from extism.abi import FUNCTIONS, PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = [
     "FIRST",
@@ -101,10 +101,11 @@ class BareKernel:
     One instance of the kernel; its functions are methods that take and give unsigned numbers.
 
     Args:
-        max_pages: The largest size of each of the two memories.
+        max_pages: The largest size of each of the memories.
         budget: What its global begins with: how many bytes it may add to `data`, and marks.
         text: The kernel's source, when it is not the real one.
         fuel: Whether `fuel(n)` bounds what a function may do.
+        host: What each function of the host does that the kernel imports, by name.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class BareKernel:
         budget: int = PLENTY,
         text: str | None = None,
         fuel: bool = False,
+        host: Mapping[str, Callable[..., int | None]] | None = None,
     ) -> None:
         on = fuelled_engine() if fuel else engine()
         self.store = wasmtime.Store(on)
@@ -122,7 +124,12 @@ class BareKernel:
         if fuel:
             self.fuel(1 << 60)
         module = compiled(text or kernel_text(), on)
-        self.exports = wasmtime.Instance(self.store, module, []).exports(self.store)
+        imports = [
+            wasmtime.Func(self.store, item.type, (host or {})[item.name or ""])
+            for item in module.imports
+            if isinstance(item.type, wasmtime.FuncType)
+        ]
+        self.exports = wasmtime.Instance(self.store, module, imports).exports(self.store)
         self.budget = budget
 
     def __getattr__(self, name: str) -> Callable[..., int]:

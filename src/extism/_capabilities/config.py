@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from extism.secret import Secret, reveal
 
+if TYPE_CHECKING:
+    from extism._capabilities.variables import Shelf
+
 __all__ = ["Config"]
+
+_HALVES: Final = re.compile("[\ud800-\udfff]")
+"""Halves of surrogate pairs: a Python str may hold them, UTF-8 may not."""
 
 
 class Config:
-    """Texts by key, plain or secret; a value is revealed only to `get`."""
+    """Texts by key, plain or secret; a value is revealed only by `get`, and to the guest."""
 
     __slots__ = ("_values",)
 
@@ -25,6 +32,16 @@ class Config:
         """Return the text under `key`, `None` where there is none."""
         value = self._values.get(key)
         return None if value is None else reveal(value)
+
+    def offer(self, shelf: Shelf) -> None:
+        """Put everything on the shelf of the guest that has just asked, if it does so often."""
+        if not shelf.is_wanted():
+            return
+        texts = {_encoded(key): reveal(value) for key, value in self._values.items()}
+        if any(_HALVES.search(text) for text in texts.values()):
+            return  # `get` gives it, and whoever wants to send it to the guest says what is wrong
+        if shelf.put((key, text.encode()) for key, text in texts.items()):
+            shelf.open()
 
     def updated(self, changes: Mapping[Any, Any]) -> Config:
         """
@@ -50,3 +67,7 @@ class Config:
                     f"config[{key!r}] is a {found}; allowed: str, extism.Secret or None"
                 )
         return Config(merged)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -57,7 +57,7 @@ _logger_called: Final = cache(logging.getLogger)
 class PluginLog:
     """The logging of one plug-in; `plugin_id` is turned into text when there is something to log."""
 
-    __slots__ = ("_allowance", "_logger", "plugin_id")
+    __slots__ = ("_allowance", "_logger", "_sink", "_threshold", "_wanted", "plugin_id")
 
     def __init__(
         self,
@@ -69,10 +69,16 @@ class PluginLog:
         self.plugin_id = plugin_id
         self._logger = _logger_called(logger)
         self._allowance = _Allowance(clock)
+        self._threshold = self._wanted = LOGGING_OFF
+        self._sink: object = None
 
     def wanted_level(self) -> int:
         """Return the lowest level that anybody wants right now: 0 (trace) to 4, or `LOGGING_OFF`."""
-        return min(log_sinks.wanted_level(PDK), _level_from(_threshold(self._logger)))
+        threshold, sink = _threshold(self._logger), log_sinks.installed()
+        if threshold != self._threshold or sink is not self._sink:
+            self._threshold, self._sink = threshold, sink
+            self._wanted = min(log_sinks.wanted_level(PDK), _level_from(threshold))
+        return self._wanted
 
     def write(self, level: LogLevel, message: bytes | str, *, length: int | None = None) -> None:
         """
@@ -130,14 +136,18 @@ def _boundary(data: bytes, limit: int) -> int:
 
 def _threshold(logger: logging.Logger) -> int:
     """Return the lowest level of `logging` that gets through to a handler; infinity is `LOGGING_OFF`."""
-    lowest = LOGGING_OFF
-    node: logging.Logger | None = None if logger.disabled else logger
+    lowest, effective = LOGGING_OFF, 0
+    is_heard = not logger.disabled
+    node: logging.Logger | None = logger
     while node is not None:
-        for handler in node.handlers:
-            if handler.level < lowest and not isinstance(handler, logging.NullHandler):
-                lowest = handler.level
-        node = node.parent if node.propagate else None
-    return max(lowest, logger.getEffectiveLevel(), logger.manager.disable + 1)
+        effective = effective or node.level
+        if is_heard:
+            for handler in node.handlers:
+                if handler.level < lowest and not isinstance(handler, logging.NullHandler):
+                    lowest = handler.level
+            is_heard = node.propagate
+        node = node.parent
+    return max(lowest, effective, logger.manager.disable + 1)
 
 
 def _level_from(threshold: int) -> int:

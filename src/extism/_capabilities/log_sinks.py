@@ -97,6 +97,11 @@ _installed: _Sink | None = None
 _lock: Final = threading.Lock()
 
 
+def installed() -> object:
+    """Return what stands for the sink of the process, another one for another sink; None without one."""
+    return _installed
+
+
 def wanted_level(target: str) -> int:
     """Return the lowest level that the sink of the process wants, `LOGGING_OFF` without one."""
     return LOGGING_OFF if _installed is None else _installed.filter.level(target)

@@ -2,7 +2,8 @@
 The host's twelve functions of `extism:host/env`: handles to bytes, one capability, bytes to a handle.
 
 Marshalling only; what is allowed is decided in `_capabilities/`. Which handles a function takes is said in
-`abi.FUNCTIONS`, and freed in one place, `_freeing`. A function that fails ends the call.
+`abi.FUNCTIONS`, and freed in one place, `_freeing`. A function that fails ends the call. Nine of them are rarely
+reached: the kernel goes short ways (`levels.wat`, `shelf.wat`) where it was shown them here, and nothing is wrong.
 """
 
 from __future__ import annotations
@@ -28,13 +29,17 @@ __all__ = ["host_imports"]
 def config_get(call: Call, key: int) -> tuple[int]:
     """Return a handle to the value of a configuration key; 0 where there is none, or an empty one."""
     value = call.state.config.get(_text(call, key, "config key"))
-    return (_store(call, (value or "").encode()),)
+    handle = _store(call, (value or "").encode())
+    call.state.config.offer(call.live_kernel().shelves.config)
+    return (handle,)
 
 
 def var_get(call: Call, key: int) -> tuple[int]:
     """Return a handle to a copy of a variable; 0 where there is none, or an empty one."""
     value = call.state.variables.get(_text(call, key, "var key"))
-    return (_store(call, value or b""),)
+    handle = _store(call, value or b"")
+    call.state.variables.offer(call.live_kernel().shelves.variables)
+    return (handle,)
 
 
 def var_set(call: Call, key: int, value: int) -> tuple[()]:
@@ -44,6 +49,7 @@ def var_set(call: Call, key: int, value: int) -> tuple[()]:
         call.state.variables.set(name, _bytes(call, value, "var value"))
     else:
         call.state.variables.remove(name)
+    call.state.variables.offer(call.live_kernel().shelves.variables)
     return ()
 
 
@@ -81,14 +87,18 @@ def http_headers(call: Call) -> tuple[int]:
 
 def get_log_level(call: Call) -> tuple[int]:
     """Return the lowest level that anybody wants; `LOGGING_OFF` for none."""
-    return (call.state.log.wanted_level(),)
+    level = call.state.log.wanted_level()
+    call.live_kernel().tell_level(level)
+    return (level,)
 
 
 def _log(level: LogLevel) -> Callable[[Call, int], tuple[()]]:
     def log(call: Call, message: int) -> tuple[()]:
         """Log a message, if anybody wants its level."""
-        if level >= call.state.log.wanted_level():
-            kernel = call.live_kernel()
+        kernel = call.live_kernel()
+        wanted = call.state.log.wanted_level()
+        kernel.tell_level(wanted)
+        if level >= wanted:
             length = kernel.length(message)
             if message and not length:
                 raise _invalid(call, "log message", message)

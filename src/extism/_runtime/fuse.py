@@ -4,10 +4,11 @@ Kernel and plugin made one module at load time, so that the guest reaches its bl
 The kernel's functions and memories are appended to the plugin's own; every mention of an imported kernel function
 (calls, tables, references, exports) leads to the appended one, and calls of the accessors give way to their
 bodies, range check included. Nothing of the plugin's own moves: functions keep their numbers, since the imports
-stay and are met by functions that nobody calls. The start function is left out and exported, to be run
-when the host knows the kernel's memories. Each callable export gets an *entry*, which begins a call, makes it, and
-gives everything that the host wants to know of its end: one crossing where there would be three. Where code
-grows a memory or a table, it does so out of the kernel's budget (`_wasm/meter.py`).
+stay, and are met by functions that nobody calls; or, for a part of the kernel that leaves work to the host
+(`kernel.PARTS`), by those of the host, which only the kernel calls. The start function is left out and
+exported, to be run when the host knows the kernel's memories. Each callable export gets an *entry*, which begins
+a call, makes it, and gives everything that the host wants to know of its end: one crossing where there would be
+three. Where code grows a memory or a table, it does so out of the kernel's budget (`_wasm/meter.py`).
 
 Before and after::
 
@@ -31,7 +32,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 from extism import abi
@@ -83,7 +84,7 @@ The type of all entries: the length of the input, which the host has written at 
 code (0 where the function has none), output offset and length, and error handle.
 """
 
-_VERSION: Final = "3"
+_VERSION: Final = "4"
 """Changes whenever equal modules are fused differently with the same kernel."""
 
 _INLINED: Final = (
@@ -127,10 +128,10 @@ def _uncalled(*_: object) -> tuple[()]:
 
 
 @cache
-def fusing() -> Rewrite:
-    """Return `fuse` as the cache wants it: under a name that changes with what it does."""
-    digest = hashlib.sha256(kernel_wasm()).hexdigest()
-    return Rewrite(f"fused {_VERSION} {digest}", fuse)
+def fusing(parts: tuple[str, ...] = ()) -> Rewrite:
+    """Return `fuse` with a kernel of `parts` as the cache wants it: under a name that changes with what it does."""
+    digest = hashlib.sha256(kernel_wasm(parts)).hexdigest()
+    return Rewrite(f"fused {_VERSION} {digest}", partial(fuse, parts=parts))
 
 
 def can_fuse(module: Module) -> bool:
@@ -150,18 +151,20 @@ def can_fuse(module: Module) -> bool:
 @dataclass(frozen=True)
 class _Kernel:
     """
-    The kernel, taken apart once.
+    The kernel, taken apart once. Its functions are counted without those that it imports.
 
     Attributes:
         code: Its code section.
+        imports: What it imports of the host, in order.
         functions: The types of its functions, as indices.
-        exports: Indices of its functions by exported name.
+        exports: Its functions by exported name.
         budget: The index of the global that is the budget.
-        names: What it calls its functions, by index.
+        names: What it calls its functions.
     """
 
     module: Module
     code: Section
+    imports: tuple[str, ...]
     functions: Sequence[int]
     exports: Mapping[str, int]
     budget: int
@@ -169,15 +172,19 @@ class _Kernel:
 
 
 @cache
-def _kernel() -> _Kernel:
-    module = read(kernel_wasm())
-    exports = {each.name: each.index for each in module.exports if each.kind == "func"}
+def _kernel(parts: tuple[str, ...]) -> _Kernel:
+    module = read(kernel_wasm(parts))
     code = module.section(SectionId.CODE)
     assert code is not None
-    names = {index: name for name, index in exports.items()} | names_of(module)
     budget = module.export(BUDGET)
     assert budget is not None
-    return _Kernel(module, code, module.function_type_indices, exports, budget.index, names)
+    imports = tuple(item.name for item in module.imports)
+    own = len(imports)
+    functions = module.function_type_indices[own:]
+    exports = {each.name: each.index - own for each in module.exports if each.kind == "func"}
+    names = {at: name for name, at in exports.items()}
+    names |= {index - own: name for index, name in names_of(module).items() if index >= own}
+    return _Kernel(module, code, imports, functions, exports, budget.index, names)
 
 
 def _bodies(code: Section) -> list[bytes]:
@@ -187,17 +194,17 @@ def _bodies(code: Section) -> list[bytes]:
     return [body.data[body.offset : body.end] for body in inside]
 
 
-def fuse(wasm: bytes) -> bytes:
+def fuse(wasm: bytes, parts: tuple[str, ...] = ()) -> bytes:
     """
-    Return the module with the kernel inside.
+    Return the module with the kernel inside, which has `parts`.
 
     Raises:
         WasmError: Its code cannot be read.
     """
-    module, kernel = read(wasm), _kernel()
+    module, kernel = read(wasm), _kernel(parts)
     shifts = _Shifts.of(module)
-    bodies = _bodies(renumber_code(kernel.code, shifts.renumbering))
     imported = {at: name for at, name in _imported(module).items() if name in kernel.exports}
+    bodies = _bodies(renumber_code(kernel.code, shifts.renumbering(kernel, imported)))
     targets = {at: shifts.functions + kernel.exports[name] for at, name in imported.items()}
     growth = Meter(module, shifts.globals + kernel.budget, shifts.functions + len(kernel.functions))
     changes = Changes(Renumbering({"func": _Move(targets)}, growth.replaced))
@@ -238,12 +245,19 @@ class _Shifts:
         """Return the shift of what is exported."""
         return {"func": self.functions, "memory": self.memories, "global": self.globals}[kind]
 
-    @property
-    def renumbering(self) -> Renumbering:
+    def renumbering(self, kernel: _Kernel, imported: Mapping[int, str]) -> Renumbering:
+        """Return where the kernel's own indices lead; what it imports is what the module imports."""
+        own = len(kernel.imports)
+        to_host = {name: at for at, name in imported.items()}
+        # What the module does not import, no guest reaches: it may lead anywhere, so to itself.
+        targets = {
+            at: to_host.get(name, self.functions + kernel.exports[name])
+            for at, name in enumerate(kernel.imports)
+        }
         return Renumbering(
             {
                 "type": Shift(0, self.types),
-                "func": Shift(0, self.functions),
+                "func": lambda index: targets.get(index, self.functions + index - own),
                 "memory": Shift(0, self.memories),
                 "global": Shift(0, self.globals),
             }
@@ -289,7 +303,7 @@ def _append_kernel(changes: Changes, kernel: _Kernel, bodies: list[bytes], shift
     for body in bodies:
         appended[SectionId.CODE].append([write_unsigned(len(body)), body])
     for export in module.exports:
-        index = shifts[export.kind] + export.index
+        index = shifts[export.kind] + kernel.exports.get(export.name, export.index)
         entry_bytes = write_export(PREFIX + export.name, export.kind, index)
         appended[SectionId.EXPORT].append([entry_bytes])
 

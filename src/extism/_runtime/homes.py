@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Homes"]
 
-_KERNEL_MEMORIES = 2
-
 
 class Homes:
     """
@@ -32,6 +30,7 @@ class Homes:
 
     Args:
         outline: The plugin's module, without the kernel.
+        kernel_memories: How many memories the kernel adds.
         settings: Of the engine that it needs.
         prepare: Returns the fused module with its imports resolved, on an engine.
 
@@ -41,14 +40,18 @@ class Homes:
     """
 
     def __init__(
-        self, outline: Outline, settings: Settings, prepare: Callable[[Engine], InstancePre]
+        self,
+        outline: Outline,
+        kernel_memories: int,
+        settings: Settings,
+        prepare: Callable[[Engine], InstancePre],
     ) -> None:
         self._prepare = prepare
         self._mapped = shared_engine(settings)
         self._slotted: InstancePre | None = None
         self._overflow: InstancePre | None = None
         engine = shared_engine(_with_slots(settings))
-        if engine.slots is not None and fits(outline, _KERNEL_MEMORIES):
+        if engine.slots is not None and fits(outline, kernel_memories):
             self._slotted = _prepared(prepare, engine)
         if self._slotted is None:
             self._overflow = prepare(self._mapped)

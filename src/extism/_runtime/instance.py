@@ -178,6 +178,8 @@ class Instance:
             length = len(data)
             try:
                 store.open(call.deadline)
+                if kernel.level_lease:
+                    kernel.renew_level(call.state.log)
                 if length > kernel.room:
                     kernel.reach(data)
                 else:
@@ -214,6 +216,8 @@ class Instance:
             call.kernel = kernel
             try:
                 store.open(call.deadline)
+                if kernel.level_lease:
+                    kernel.renew_level(call.state.log)
                 kernel.begin(call.input)
                 if fuel is not None:
                     store.set_fuel(fuel)

@@ -16,15 +16,30 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from extism import abi
 from extism._engine.engine import wat_to_wasm
+from extism._runtime.shelf import Shelves
 from extism._wasm.meter import ENDED, MARKS, REFUSED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from extism._capabilities.log import PluginLog
     from extism._engine.linker import Instance
+    from extism._engine.memory import Memory
     from extism._engine.store import GlobalCell, Quick
 
-__all__ = ["BUDGET", "FIRST", "INITIAL_BYTES", "Kernel", "NoRoom", "Want", "kernel_wasm"]
+__all__ = [
+    "BUDGET",
+    "FIRST",
+    "INITIAL_BYTES",
+    "PARTS",
+    "Kernel",
+    "NoRoom",
+    "Want",
+    "kernel_parts",
+    "kernel_text",
+    "kernel_wasm",
+    "memory_count",
+]
 
 Data: TypeAlias = bytes | bytearray | memoryview
 
@@ -39,6 +54,19 @@ BUDGET: Final = "budget"
 _GRANTED: Final = abi.DEFAULT_MAX_MEMORY
 """What a new kernel has in its budget."""
 
+PARTS: Final = {
+    "levels": (
+        *("log_trace", "log_debug", "log_info", "log_warn", "log_error"),
+        "get_log_level",
+    ),
+    "shelf": ("config_get", "var_get", "var_set"),
+}
+"""
+What `kernel.wat` can be extended by, as `NAME.wat`: short ways to functions of the host.
+
+Each part exports functions under the host's names and imports the host's own, for what it leaves to them.
+"""
+
 FIRST: Final = 512
 """The first handle."""
 
@@ -47,12 +75,12 @@ _GRANULE: Final = 32
 _ROOT: Final = struct.Struct("<QQQ")
 """The root record, offset 0 of `meta`: output offset, output length, error handle."""
 
-_BEGUN: Final = struct.Struct("<9QI180xIIII")
+_BEGUN: Final = struct.Struct("<9QI4xI172xIIII")
 """
 What a call begins with, from offset 0 of `meta`.
 
 The root record of `kernel.wat`: output offset and length, error, input offset, length and words, span, words,
-dirty, generation; empty bins; then the header of the first block, which is the input.
+dirty, generation, wanted; empty bins; then the header of the first block, which is the input.
 """
 
 _MARKS: Final = struct.Struct("<QI")
@@ -70,6 +98,12 @@ _SPAN: Final = struct.Struct("<Q16xI")
 """Offset 48 of `meta`: span, generation."""
 
 _SPAN_OFFSET: Final = 48
+_WANTED: Final = struct.Struct("<I")
+_WANTED_OFFSET: Final = 80
+_UNKNOWN: Final = -1
+_LEASE: Final = 16
+"""For how many calls the level is looked up at their start, after a guest has asked."""
+
 _TOO_LONG: Final = 1 << 32
 _HEADER: Final = struct.Struct("<I4xI")
 """A header: generation, capacity in granules, bytes used. It stands in `meta` at half the handle."""
@@ -92,10 +126,50 @@ class Want(NamedTuple):
     was_ended: bool
 
 
+def kernel_parts(imported: Collection[str], taken: Collection[str] = ()) -> tuple[str, ...]:
+    """
+    Return which parts the kernel of a plugin gets: those with a function that it imports.
+
+    Args:
+        imported: What its modules import of the ABI.
+        taken: What the user gives in the host's place; a part with such a function is left out.
+    """
+    return tuple(
+        part
+        for part, names in PARTS.items()
+        if not set(names).isdisjoint(imported) and set(names).isdisjoint(taken)
+    )
+
+
 @cache
-def kernel_wasm() -> bytes:
-    """Return the kernel as a binary module, assembled once for each process."""
-    return wat_to_wasm(files(__package__).joinpath("kernel.wat").read_bytes(), "kernel")
+def kernel_wasm(parts: tuple[str, ...] = ()) -> bytes:
+    """Return the kernel with `parts` as a binary module, assembled once for each process."""
+    return wat_to_wasm(kernel_text(parts), "kernel")
+
+
+def kernel_text(parts: tuple[str, ...] = ()) -> str:
+    """Return the kernel with `parts` as one module in the text format."""
+    folder = files(__package__)
+    head, opening, fields = folder.joinpath("kernel.wat").read_text("utf-8").partition("(module")
+    name, line, fields = fields.partition("\n")
+    imports = [_import(name) for part in parts for name in PARTS[part]]
+    added = [folder.joinpath(f"{part}.wat").read_text("utf-8") for part in parts]
+    body = fields.rstrip().removesuffix(")")
+    return "".join([head, opening, name, line, *imports, body, *added, ")"])
+
+
+def memory_count(parts: tuple[str, ...]) -> int:
+    """Return how many memories the kernel with `parts` has."""
+    return 2 + ("shelf" in parts)
+
+
+def _import(name: str) -> str:
+    """Return the import of a function of the host, which its part knows as `$host.name`."""
+    row = abi.FUNCTIONS[name]
+    params, results = " ".join(row.params), " ".join(row.results)
+    return (
+        f'  (import "{abi.ENV}" "{name}" (func $host.{name} (param {params}) (result {results})))\n'
+    )
 
 
 class Kernel:
@@ -106,6 +180,7 @@ class Kernel:
         data: The memory of blocks.
         bytes: The same in place, as long as it was when the host last looked.
         room: How many bytes of input fit there.
+        level_lease: For how many calls more guests are told at their start which level is wanted.
 
     What the host runs of it is short, and cannot be ended by a deadline: a list would be torn in the
     middle, and a host function would be told that there is no room where there is no time.
@@ -118,6 +193,8 @@ class Kernel:
         self._meta = instance.memory(prefix + "meta", _INITIAL_META_BYTES)
         self._see()
         self._prefix = prefix
+        self._wanted = _UNKNOWN + 1
+        self.level_lease = 0
 
     @cached_property
     def _begin(self) -> Quick:
@@ -137,6 +214,53 @@ class Kernel:
 
     def _function(self, name: str, results: Sequence[str]) -> Quick:
         return self.instance.function(self._prefix + name, ("i64",), results).quick()
+
+    @cached_property
+    def shelves(self) -> Shelves:
+        """Where guests find variables and configuration by themselves, in a kernel with that part."""
+        return Shelves.of(self)
+
+    @cached_property
+    def _fill(self) -> Quick:
+        return self._function("fill", ("i32",))
+
+    @cached_property
+    def shelf_memory(self) -> Memory | None:
+        """The memory that the shelves lie in; None in a kernel without that part."""
+        try:
+            return self.instance.memory(self._prefix + "shelf")
+        except KeyError:
+            return None
+
+    def shelve(self, entries: bytes) -> bool:
+        """
+        Hand a block to the shelf; False if that has no room for all, or if there is no room for the block.
+
+        Data never grows for that: how much a guest may have would depend on what the host does for speed.
+        """
+        self._look()
+        span, _ = _SPAN.unpack_from(self._root, _SPAN_OFFSET)
+        if len(entries) + _GRANULE > self.room - span:
+            return False
+        handle = self.store(entries)
+        (is_done,) = self._run(self._fill, handle)
+        self.free(handle)
+        return bool(is_done)
+
+    def tell_level(self, level: int) -> None:
+        """Let guests know which level is wanted, so that they need not ask: in this call, and in the next ones."""
+        self.level_lease = _LEASE
+        self._set_level(level)
+
+    def renew_level(self, log: PluginLog) -> None:
+        """Let guests know what is wanted now; or, when none has asked for a while, let them ask."""
+        self.level_lease -= 1
+        self._set_level(log.wanted_level() if self.level_lease else _UNKNOWN)
+
+    def _set_level(self, level: int) -> None:
+        if self._wanted != level + 1:
+            self._wanted = level + 1
+            _WANTED.pack_into(self._root, _WANTED_OFFSET, self._wanted)
 
     @property
     def is_cancelled(self) -> bool:
@@ -179,14 +303,16 @@ class Kernel:
             return
         generation += 2
         if not length:
-            _BEGUN.pack_into(meta, 0, 0, 0, 0, 0, 0, 0, 0, 0, dirty, generation, 0, 0, 0, 0)
+            _BEGUN.pack_into(
+                meta, 0, 0, 0, 0, 0, 0, 0, 0, 0, dirty, generation, self._wanted, 0, 0, 0, 0
+            )
             return
         span = length + 31 & -_GRANULE
         dirty = max(dirty, span)
         words = length - 7 if length > 7 else 0
         _BEGUN.pack_into(
             meta, 0, 0, 0, 0, FIRST, length, words, span, span - 7, dirty, generation,
-            generation, span // _GRANULE, length, 0,
+            self._wanted, generation, span // _GRANULE, length, 0,
         )  # fmt: skip
         if length <= _SHORT and data.__class__ is bytes:
             self.bytes[FIRST : FIRST + span] = data + _PADS[length & 31]

@@ -1,6 +1,7 @@
 ;; The kernel: the memory that a plug-in and its host share, and the twenty functions of
-;; `extism:host/env` that reach it. The host's twelve functions are not here but in `env.py`;
-;; the host's side of this module is `kernel.py`.
+;; `extism:host/env` that reach it. The host's twelve functions are in `env.py`; short ways to nine of
+;; them, which spare the crossing, are further parts of this module: `levels.wat` and `shelf.wat`.
+;; The host's side of it is `kernel.py`.
 ;;
 ;; Theory of operation
 ;; -------------------
@@ -30,7 +31,9 @@
 ;;              56      8   words             how many of them start 8 bytes: span - 7, at least 0
 ;;              64      8   dirty             the largest span there ever was
 ;;              72      4   generation        even; starts at 0, two more at each reset
-;;              76     48   the host's        zeros, never touched here
+;;              76      4   zero
+;;              80      4   wanted            the host's; what it is for is told in `levels.wat`
+;;              84     40   the host's        zeros, never touched here
 ;;             124      4   filled            bit i is set: bin i is not empty
 ;;             128    108   27 bins           each 4: first free block of class i, or 0
 ;;             236     20   always zero       so nothing free lies below the first block
@@ -188,7 +191,7 @@
     (call $wipe (local.get $header) (local.get $need))
     (call $claim (local.get $header) (local.get $need) (local.get $length)))
 
-  (func (export "free") (param $handle i64)
+  (func $free (export "free") (param $handle i64)
     (local $header i32) (local $end i32) (local $dead i32)
     (if (i64.eqz (call $length (local.get $handle))) (then (return)))
     (if (i64.eq (local.get $handle) (i64.load $meta offset=24 (i32.const 0)))

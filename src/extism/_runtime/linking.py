@@ -19,7 +19,7 @@ from extism._wasm.model import FuncType
 from extism.errors import LinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from extism._engine.engine import Engine
     from extism._engine.engine import Module as Code
@@ -144,15 +144,18 @@ def host_linker(
     host: Sequence[HostImport],
     parts: Sequence[Part],
     *,
+    kernel: Collection[str] = (),
     has_wasi: bool,
 ) -> Linker:
     """
     Return a linker with all that modules import of what belongs to no store.
 
-    WASI, then the house's own functions, which are the same for all plugins, then `host` in order.
+    WASI, then the house's own functions, which are the same for all plugins, then `host` in order. `kernel` are
+    the functions of the house that a kernel of its own imports.
     """
     linker = Linker(engine)
     wanted = {(item.module, item.name) for part in parts for item in part.outline.imports}
+    wanted |= {(abi.ENV, name) for name in kernel}
     if has_wasi and any(module == abi.WASI for module, _ in wanted):
         linker.define_wasi()
     for item in house:
