@@ -124,6 +124,17 @@ def test_much_is_put_without_growing_data(kernel):
     assert kernel.data.size == before
 
 
+def test_putting_leaves_no_block_behind(kernel):
+    """Neither where there was room nor where there was none."""
+    kernel.instance.store.limit_memory(17 * PAGE)
+    first = kernel.alloc(8)
+    kernel.free(first)
+    done = [kernel.shelves.variables.put([(b"%d" % number, bytes(400_000))]) for number in range(3)]
+
+    assert done == [True, True, False]
+    assert kernel.alloc(8) == first
+
+
 def test_what_would_make_data_grow_is_not_put(kernel):
     """The guest might have wanted that room, and pays for pages."""
     before = kernel.data.size
