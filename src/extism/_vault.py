@@ -1,0 +1,204 @@
+"""
+`Vault`: a private folder whose files are believed, because this user alone can write there and each carries a MAC.
+
+::
+
+    <directory>/secret       32 random bytes, mode 0600, made once
+    <directory>/<name>       a note: HMAC-SHA256(secret, name + content), 32 bytes, then the content
+    <directory>/<name>       or anything else that was put there, whose digest is in a note
+
+What is in the notes, and what else lies there, is said where it is used: native code in `_engine/cache.py`, files that
+were read before in `_known.py`.
+
+What can go wrong: a full, read-only, foreign or broken folder costs one warning and is no vault; a note that was not
+written with this secret under this name is none. Files are written beside their place and moved there; of two writers
+the later wins, both being right.
+"""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock
+
+from extism._digest import is_same, mac
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from typing import Final
+
+__all__ = ["TEMPORARY", "Vault", "identity", "log", "remove"]
+
+TEMPORARY: Final = "tmp-"
+"""What the names of files begin with that are not yet at their place."""
+
+_MAC_BYTES: Final = 32
+
+
+class Vault:
+    """
+    Notes by name; safe to share between threads and processes.
+
+    Args:
+        directory: Where they are, made if need be; None for a vault in which nothing is found and nothing kept.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str] | None) -> None:
+        self.directory = None if directory is None else os.fspath(directory)
+        self._lock = allocate_lock()
+        self._secret: bytes | None = None
+        self._is_opened = False
+        self._is_writable = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a folder, and it is private; looked at once."""
+        return self._key() is not None
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether it is worth trying to keep something."""
+        return self._is_writable and self.is_open
+
+    def path(self, name: str) -> str:
+        """Return where `name` lies; the vault must be open."""
+        assert self.directory is not None
+        return os.path.join(self.directory, name)
+
+    def read(self, name: str) -> bytes | None:
+        """
+        Return the content of a note; None where there is none that can be believed.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        secret = self._key()
+        if secret is None:
+            return None
+        try:
+            with open(self.path(name), "rb", buffering=0) as file:
+                found = file.read()
+        except FileNotFoundError:
+            return None
+        content = found[_MAC_BYTES:]
+        expected = mac(secret, name.encode() + b"\0" + content)
+        return content if is_same(found[:_MAC_BYTES], expected) else None
+
+    def write(self, name: str, content: bytes) -> None:
+        """
+        Keep a note.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        secret = self._key()
+        if secret is not None:
+            self.put(name, mac(secret, name.encode() + b"\0" + content) + content)
+
+    def put(self, name: str, data: bytes) -> None:
+        """
+        Put a file at its place at once and whole, readable by this user alone.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        temporary = _temporary(self.path(""), data)
+        try:
+            os.replace(temporary, self.path(name))
+        except BaseException:
+            remove(temporary)
+            raise
+
+    def give_up(self, reason: OSError) -> None:
+        """Write nothing from now on, and say so."""
+        self._is_writable = False
+        log().warning("native code is not kept on disk from now on: %s", reason)
+
+    def _key(self) -> bytes | None:
+        """Return the secret, looking only once."""
+        if self._is_opened:
+            return self._secret
+        with self._lock:
+            if self.directory is not None and not self._is_opened:
+                self._secret = _open_directory(self.directory)
+            self._is_opened = True
+        return self._secret
+
+
+def log() -> logging.Logger:
+    """Return the logger of what is kept on disk; it is loaded when there is something to say."""
+    import logging
+
+    return logging.getLogger("extism.cache")
+
+
+def identity(status: os.stat_result) -> bytes:
+    """Return what changes when anybody changes or replaces a file."""
+    numbers = (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+    return repr(numbers).encode()
+
+
+def remove(path: str) -> None:
+    """Delete a file, if it is there."""
+    try:
+        os.unlink(path)
+    except OSError as exc:
+        log().debug("%s cannot be deleted: %s", path, exc)
+
+
+def _open_directory(directory: str) -> bytes | None:
+    """Make the folder if need be, check that it is private, and return its secret."""
+    path = os.path.join(directory, "secret")
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        status = os.stat(directory)
+        if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
+            log().warning(
+                "native code is not cached: %s must belong to this user alone (chmod 700)",
+                directory,
+            )
+            return None
+        if not os.path.exists(path):
+            _write_once(path, os.urandom(32))
+        with open(path, "rb", buffering=0) as file:
+            secret = file.read()
+    except OSError as exc:
+        log().warning("native code is not cached: %s", exc)
+        return None
+    if len(secret) != 32:
+        log().warning("native code is not cached: %s is damaged; delete it", path)
+        return None
+    return secret
+
+
+def _write_once(path: str, data: bytes) -> None:
+    """Put `data` at `path` unless another process was faster; then what that one wrote stands."""
+    temporary = _temporary(os.path.dirname(path), data)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        log().debug("%s was made by another process at the same time", path)
+    finally:
+        remove(temporary)
+
+
+def _temporary(directory: str, data: bytes) -> str:
+    """Return the path of a new file that holds `data`, on the disk and not only on its way there."""
+    import tempfile
+
+    handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=directory)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        remove(temporary)
+        raise
+    return temporary
