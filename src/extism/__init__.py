@@ -10,26 +10,32 @@ library of the same name, `extism.pdk` on this side.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-from extism import errors
-from extism import extism as extism
-from extism._capabilities.log_sinks import CustomLogger, LogLevel, set_log_custom, set_log_file
-from extism.codecs import Codec, Json, Pickle, Raw
-from extism.compiled import CompiledPlugin, ExportInfo, ImportInfo
-from extism.current import CurrentPlugin, Memory
 from extism.errors import Error
-from extism.functions import HOST_FN_REGISTRY, Function, host_fn
-from extism.manifest import Manifest, MemoryOptions, WasmData, WasmFile, WasmUrl
 from extism.plugin import CancelHandle, Plugin
-from extism.pool import Pool
-from extism.secret import Secret
-from extism.sources import SourcePolicy
-from extism.spec import PluginSpec
-from extism.values import Val, ValType
-from extism.vars import Vars
-from extism.version import extism_version
-from extism.world import WasiOptions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
+
+    from extism import errors
+    from extism import extism as extism
+    from extism._capabilities.log_sinks import CustomLogger, LogLevel, set_log_custom, set_log_file
+    from extism.codecs import Codec, Json, Pickle, Raw
+    from extism.compiled import CompiledPlugin
+    from extism.current import CurrentPlugin, Memory
+    from extism.functions import HOST_FN_REGISTRY, Function, host_fn
+    from extism.listing import ExportInfo, ImportInfo
+    from extism.manifest import Manifest, MemoryOptions, WasmData, WasmFile, WasmUrl
+    from extism.pool import Pool
+    from extism.secret import Secret
+    from extism.sources import SourcePolicy
+    from extism.spec import PluginSpec
+    from extism.values import Val, ValType
+    from extism.vars import Vars
+    from extism.version import extism_version
+    from extism.world import WasiOptions
+
+    __version__: str
 
 # Without `extism`: `import *` would put the module in the package's place.
 __all__ = [
@@ -93,15 +99,58 @@ _GUEST_NAMES: Final = frozenset(
 )
 
 
-if TYPE_CHECKING:
-    __version__: str
-else:
+_HOMES: Final = {
+    "HOST_FN_REGISTRY": "functions",
+    "Codec": "codecs",
+    "CompiledPlugin": "compiled",
+    "CurrentPlugin": "current",
+    "CustomLogger": "_capabilities.log_sinks",
+    "ExportInfo": "listing",
+    "Function": "functions",
+    "ImportInfo": "listing",
+    "Json": "codecs",
+    "LogLevel": "_capabilities.log_sinks",
+    "Manifest": "manifest",
+    "Memory": "current",
+    "MemoryOptions": "manifest",
+    "Pickle": "codecs",
+    "PluginSpec": "spec",
+    "Pool": "pool",
+    "Raw": "codecs",
+    "Secret": "secret",
+    "SourcePolicy": "sources",
+    "Val": "values",
+    "ValType": "values",
+    "Vars": "vars",
+    "WasiOptions": "world",
+    "WasmData": "manifest",
+    "WasmFile": "manifest",
+    "WasmUrl": "manifest",
+    "extism_version": "version",
+    "host_fn": "functions",
+    "set_log_custom": "_capabilities.log_sinks",
+    "set_log_file": "_capabilities.log_sinks",
+}
+"""The module of each public name that is not needed to load and call a plugin: loaded when somebody asks for it."""
+
+_MODULES: Final = frozenset({"errors", "extism"})
+"""Modules that are there without being imported, as upstream's is."""
+
+if not TYPE_CHECKING:
     # Hidden from type checkers, which would take every name for one of ours.
     def __getattr__(name: str) -> Any:
+        home = name if name in _MODULES else _HOMES.get(name)
+        if home is not None:
+            module = __import__(f"extism.{home}", fromlist=["*"])
+            found = globals()[name] = module if name in _MODULES else getattr(module, name)
+            return found
         if name in _GUEST_NAMES:
             raise AttributeError(
                 f"{name!r} belongs to the guest; compile with extism-py, or 'import extism.pdk' to test it here"
             )
         if name == "__version__":
-            return extism_version()
+            return __getattr__("extism_version")()
         raise AttributeError(f"module 'extism' has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__, *_MODULES})

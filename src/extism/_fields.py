@@ -8,14 +8,16 @@ guest's configuration is never part of an error: it may be a password.
 
 from __future__ import annotations
 
-import base64
 import os
-import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias
 
 from extism.errors import ManifestError
 from extism.secret import Secret
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, Final, TypeAlias, TypeGuard
+
 
 __all__ = [
     "UNKNOWN",
@@ -38,7 +40,7 @@ __all__ = [
     "wrong",
 ]
 
-Check: TypeAlias = Callable[[Any, str], Any]
+Check: TypeAlias = "Callable[[Any, str], Any]"
 
 UNKNOWN: Final = "Unknown manifest format"
 """All that upstream says about a manifest it cannot read; ours goes on from there."""
@@ -72,8 +74,10 @@ def base64_or_bytes(value: Any, where: str) -> bytes:
     """Return the bytes; a text is decoded from standard base64 with padding, as upstream does."""
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
-    if isinstance(value, Mapping) and {"ptr", "len"} & set(value):
+    if _is_mapping(value) and {"ptr", "len"} & set(value):
         raise wrong(where, "is a raw address", "bytes or base64 text; addresses are never read")
+    import base64
+
     encoded = text(value, where)
     try:
         return base64.b64decode(encoded, validate=True)
@@ -98,7 +102,7 @@ def whole(most: int) -> Check:
 
 def mapping(value: Any, where: str) -> Mapping[Any, Any]:
     """Return an object as it is."""
-    if not isinstance(value, Mapping):
+    if not _is_mapping(value):
         raise wrong(where, f"is {_kind(value)}", "an object (a dict, a TOML table)")
     return value
 
@@ -152,7 +156,7 @@ def unknown_key(key: object, known: Iterable[str], where: str) -> ManifestError:
 
 def at(where: str, key: str) -> str:
     """Return the path of a key one step further in."""
-    if not re.fullmatch(r"[\w-]{1,80}", key):
+    if len(key) > 80 or not key.replace("-", "_").replace("_", "0").isalnum():
         return f"{where}[{show(key)}]"
     return f"{where}.{key}" if where else key
 
@@ -182,6 +186,14 @@ _KINDS: Final[dict[type, str]] = {
     tuple: "a list",
     dict: "an object",
 }
+
+
+def _is_mapping(value: Any) -> TypeGuard[Mapping[Any, Any]]:
+    if isinstance(value, dict):
+        return True
+    from collections.abc import Mapping
+
+    return isinstance(value, Mapping)
 
 
 def _kind(value: object) -> str:

@@ -10,11 +10,12 @@ parameters whose block the callee frees; the guest must not use those handles ag
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from extism._dataclass import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Final, Literal, TypeAlias
 
 __all__ = [
     "CALLABLE_RESULTS",
@@ -35,7 +36,7 @@ __all__ = [
     "ValueType",
 ]
 
-ValueType: TypeAlias = Literal["i32", "i64", "f32", "f64", "v128", "funcref", "externref"]
+ValueType: TypeAlias = "Literal['i32', 'i64', 'f32', 'f64', 'v128', 'funcref', 'externref']"
 
 ENV: Final = "extism:host/env"
 """The namespace of everything in `FUNCTIONS`."""
@@ -74,7 +75,7 @@ CALLABLE_RESULTS: Final[tuple[tuple[ValueType, ...], ...]] = ((), ("i32",))
 """The results that a callable export may have; it has no parameters."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Function:
     """
     One function of `extism:host/env`.
@@ -96,7 +97,7 @@ class Function:
     gives: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HostImport:
     """
     A function that the host gives to a plug-in, ready to be linked.

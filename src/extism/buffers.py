@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import ctypes
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Protocol, overload
+from typing import Protocol, overload
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any, Final
 
 __all__ = ["ByteBuffer", "copy_of", "in_place"]
 

@@ -10,8 +10,12 @@ Where built and compiled things are kept between runs.
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Final
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Final
 
 __all__ = ["CACHE_DIR", "NATIVE_CACHE_DIR", "interpreter_directory", "native_directory"]
 
@@ -21,21 +25,33 @@ NATIVE_CACHE_DIR: Final = "EXTISM_NATIVE_CACHE_DIR"
 
 def interpreter_directory() -> Path:
     """Return the folder of built guest interpreters."""
-    return _root() / "interpreter"
+    from pathlib import Path
+
+    return Path(_root(), "interpreter")
 
 
-def native_directory() -> Path | None:
+def native_directory() -> str | None:
     """Return the folder of native code; None where none is to be kept."""
     moved = os.environ.get(NATIVE_CACHE_DIR)
     if moved is not None:
-        return Path(moved) if moved else None
-    return _root() / "native"
+        return moved or None
+    return os.path.join(_root(), "native")
 
 
-def _root() -> Path:
-    given = os.environ.get(CACHE_DIR)
+def _root() -> str:
+    given = os.environ.get(CACHE_DIR) or _usual()
     if given:
-        return Path(given)
+        return given
     import platformdirs
 
-    return platformdirs.user_cache_path("extism", appauthor=False)
+    return platformdirs.user_cache_dir("extism", appauthor=False)
+
+
+def _usual() -> str:
+    """Return what `platformdirs` would where it is plain to see, which saves importing it; else an empty text."""
+    if sys.platform != "linux":
+        return ""
+    folder, home = os.environ.get("XDG_CACHE_HOME", ""), os.environ.get("HOME", "")
+    if os.path.isabs(folder):
+        return os.path.join(folder, "extism")
+    return os.path.join(home, ".cache", "extism") if os.path.isabs(home) else ""

@@ -33,8 +33,7 @@ The exception tree. What each error means to you, and what it carries.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

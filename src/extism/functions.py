@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, overload
 
-from extism import abi
+from extism import abi, registry
 from extism.abi import HostImport
 from extism.bodies import explicit_body, inferred_body
 from extism.signatures import infer, label_of, wasm_types
@@ -162,7 +162,7 @@ class TypeInferredFunction(ExplicitFunction[P, R]):
         self._stand_for(func)
 
 
-HOST_FN_REGISTRY: Final[list[Function]] = []
+HOST_FN_REGISTRY: Final[list[Function]] = registry.HOST_FN_REGISTRY
 """Every function ever decorated in this process: what a plugin gets that was handed no `functions`."""
 
 

@@ -10,16 +10,19 @@ was built by hand is as strict as one that was parsed. Each fault is a `Manifest
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Final, Literal, TypeAlias, TypeVar
-
 from extism import _fields as check
+from extism._dataclass import dataclass, field
 from extism.abi import DEFAULT_MAX_HTTP_RESPONSE_BYTES, DEFAULT_MAX_VAR_BYTES, ENV
 from extism.errors import ManifestError
 from extism.secret import MASK, Secret
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Final, Literal, TypeAlias, TypeVar
+
+    T = TypeVar("T")
+
 
 __all__ = [
     "MAIN",
@@ -35,10 +38,8 @@ __all__ = [
 MAIN: Final = "main"
 """The name of the module whose exports are called."""
 
-_T = TypeVar("_T")
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WasmFile:
     """
     A module in a file.
@@ -57,7 +58,7 @@ class WasmFile:
         _check_fields(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WasmData:
     """
     A module in memory.
@@ -79,7 +80,7 @@ class WasmData:
         return f"WasmData(<{len(self.data)} bytes>, name={self.name!r}, hash={self.hash!r})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WasmUrl:
     """
     A module behind a URL; `allowed_hosts` does not apply to it.
@@ -102,10 +103,10 @@ class WasmUrl:
         _check_fields(self)
 
 
-WasmSource: TypeAlias = WasmFile | WasmData | WasmUrl
+WasmSource: TypeAlias = "WasmFile | WasmData | WasmUrl"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MemoryOptions:
     """
     How much a plug-in may hold; None is the default.
@@ -136,7 +137,7 @@ class MemoryOptions:
         return DEFAULT_MAX_VAR_BYTES if self.max_var_bytes is None else self.max_var_bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Manifest:
     """
     Everything that a plug-in is made of and granted; change one with `dataclasses.replace`.
@@ -195,6 +196,8 @@ class Manifest:
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return JSON text: `data` in base64, each secret as `***`."""
+        import json
+
         return json.dumps(self.to_dict(), default=_to_json_value, indent=indent, ensure_ascii=False)
 
 
@@ -232,12 +235,14 @@ def _as_text(value: Any) -> str:
 
 def _parse_text(text: str) -> object:
     """Return what JSON or TOML text says; only JSON begins with a brace."""
-    import tomllib
-
     is_json = text.lstrip().startswith("{")
     try:
         if is_json:
+            import json
+
             return json.loads(text, object_pairs_hook=_without_duplicates)
+        import tomllib
+
         return tomllib.loads(text)
     except ManifestError:
         raise
@@ -264,7 +269,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------------
 
 
-def _build(cls: type[_T], value: Mapping[str, Any], where: str) -> _T:
+def _build(cls: type[T], value: Mapping[str, Any], where: str) -> T:
     """Return a `cls` made from a mapping that holds its fields and nothing else."""
     checks = _FIELDS[cls]
     for key in value:
@@ -297,6 +302,8 @@ def _why_duplicate(name: str) -> str:
 
 def _dump(instance: Any) -> dict[str, Any]:
     """Return the fields of a dataclass that are not at their defaults."""
+    from dataclasses import fields
+
     found: dict[str, Any] = {}
     for each in fields(instance):
         value = getattr(instance, each.name)
@@ -310,7 +317,7 @@ def _dump_value(value: Any) -> Any:
     match value:
         case tuple():
             return [_dump_value(item) for item in value]
-        case Mapping():
+        case dict():
             return dict(value)
         case MemoryOptions() | WasmFile() | WasmData() | WasmUrl():
             return _dump(value)
@@ -320,6 +327,8 @@ def _dump_value(value: Any) -> Any:
 def _to_json_value(value: object) -> str:
     if isinstance(value, Secret):
         return MASK
+    import base64
+
     assert isinstance(value, bytes), type(value)
     return base64.b64encode(value).decode("ascii")
 

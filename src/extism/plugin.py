@@ -7,43 +7,42 @@ plugin which is running it gets `PluginBusy`, because waiting would be for ever.
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager
-from threading import get_ident
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from _thread import allocate_lock, get_ident
 
 from extism import abi
-from extism._capabilities.http import Http
-from extism._capabilities.log import LOGGER, PluginLog
+from extism._capabilities.log_names import LOGGER
 from extism._capabilities.variables import Variables
 from extism._runtime.call import Call, deadline_after
 from extism._runtime.instance import Instance
 from extism._runtime.outcome import settle
-from extism._runtime.state import PluginId, PluginState
-from extism.buffers import copy_of
+from extism._runtime.state import PluginState
 from extism.compiled import CompiledPlugin
 from extism.errors import PluginBusy, PluginClosed
-from extism.functions import HOST_FN_REGISTRY
-from extism.vars import Vars
+from extism.registry import HOST_FN_REGISTRY
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from types import TracebackType
+    from typing import Any, Self, TypeVar, overload
 
     from typing_extensions import Buffer
 
+    from extism._capabilities.log import PluginLog
     from extism._runtime.instance import Entry, Program
     from extism.buffers import ByteBuffer
-    from extism.compiled import ExportInfo, ImportInfo, PluginSource
     from extism.functions import Function
+    from extism.given import PluginSource
+    from extism.listing import ExportInfo, ImportInfo
     from extism.secret import Secret
     from extism.sources import SourcePolicy
+    from extism.vars import Vars
     from extism.world import WasiOptions
 
-__all__ = ["CancelHandle", "Plugin"]
+    T = TypeVar("T")
 
-T = TypeVar("T")
+__all__ = ["CancelHandle", "Plugin"]
 
 
 class Plugin:
@@ -83,7 +82,7 @@ class Plugin:
         interruptible: bool = True,
         features: Collection[str] = (),
     ) -> None:
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._owner: int | None = None
         self._instance: Instance | None = None
         self._entries: dict[str, Entry] = {}
@@ -121,35 +120,38 @@ class Plugin:
         """A number that tells this plugin from the others that live; -1 once it is closed, as upstream."""
         return -1 if self._is_closed else id(self)
 
-    @overload
-    def call(
-        self,
-        function_name: str,
-        data: str | Buffer,
-        *,
-        host_context: Any = None,
-        timeout: float | None = None,
-    ) -> bytes: ...
-    @overload
-    def call(
-        self,
-        function_name: str,
-        data: str | Buffer,
-        parse: Callable[[bytes], T],
-        host_context: Any = None,
-        *,
-        timeout: float | None = None,
-    ) -> T: ...
-    @overload
-    def call(
-        self,
-        function_name: str,
-        data: str | Buffer,
-        parse: None,
-        host_context: Any = None,
-        *,
-        timeout: float | None = None,
-    ) -> ByteBuffer: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def call(
+            self,
+            function_name: str,
+            data: str | Buffer,
+            *,
+            host_context: Any = None,
+            timeout: float | None = None,
+        ) -> bytes: ...
+        @overload
+        def call(
+            self,
+            function_name: str,
+            data: str | Buffer,
+            parse: Callable[[bytes], T],
+            host_context: Any = None,
+            *,
+            timeout: float | None = None,
+        ) -> T: ...
+        @overload
+        def call(
+            self,
+            function_name: str,
+            data: str | Buffer,
+            parse: None,
+            host_context: Any = None,
+            *,
+            timeout: float | None = None,
+        ) -> ByteBuffer: ...
+
     def call(
         self,
         function_name: str,
@@ -203,7 +205,7 @@ class Plugin:
                     self._drop()
         if parse is bytes:
             return output
-        return copy_of(output) if parse is None else parse(output)
+        return _buffer(output) if parse is None else parse(output)
 
     def function_exists(self, name: str) -> bool:
         """Return whether `call` can run an export of that name."""
@@ -218,6 +220,8 @@ class Plugin:
     @property
     def vars(self) -> Vars:
         """The plugin's variables, to be read and changed like a dict of bytes."""
+        from extism.vars import Vars
+
         return Vars(self._state.variables)
 
     @property
@@ -238,9 +242,12 @@ class Plugin:
             PluginBusy: A host function of the running call asked for it.
             PluginClosed: The plugin was closed.
         """
-        with self._taken():
+        self._take()
+        try:
             if self._instance is not None:
                 self._instance.forget()
+        finally:
+            self._give_back()
 
     def restart(self) -> None:
         """
@@ -251,8 +258,11 @@ class Plugin:
             PluginBusy: A host function of the running call asked for it.
             PluginClosed: The plugin was closed.
         """
-        with self._taken():
+        self._take()
+        try:
             self._revive()
+        finally:
+            self._give_back()
 
     def cancel_handle(self) -> CancelHandle:
         """Return what ends the running call from another thread."""
@@ -313,27 +323,30 @@ class Plugin:
             raise PluginClosed("the plugin is closed")
         return compiled
 
-    @contextmanager
-    def _taken(self) -> Iterator[None]:
+    def _take(self) -> None:
         """Take the plugin for something but a call, which does the same in line; another thread is waited for."""
         me = get_ident()
         if self._owner == me:
             raise _busy()
-        with self._lock:
-            self._owner = me
-            try:
-                self._check_open()
-                yield
-            finally:
-                self._owner = None
-                if self._is_closed:
-                    self._drop()
+        self._lock.acquire()
+        self._owner = me
+        if self._is_closed:
+            self._give_back()
+            self._check_open()
+
+    def _give_back(self) -> None:
+        self._owner = None
+        try:
+            if self._is_closed:
+                self._drop()
+        finally:
+            self._lock.release()
 
     def _drop(self) -> None:
         self._state.variables.come_home()
         self._instance = self._program = None
         self._entries = {}
-        self._state.http.close()
+        self._state.close()
         if self._owns_compiled_plugin:
             self.compiled_plugin = None
 
@@ -400,6 +413,12 @@ def _input(data: str | Buffer) -> bytes | bytearray | memoryview:
     return view if is_row else view.tobytes()
 
 
+def _buffer(output: bytes) -> ByteBuffer:
+    from extism.buffers import copy_of
+
+    return copy_of(output)
+
+
 def _state(
     compiled: CompiledPlugin,
     config: Mapping[str, str | Secret | None],
@@ -407,17 +426,17 @@ def _state(
     *,
     has_headers: bool,
 ) -> PluginState:
-    manifest, program = compiled.manifest, compiled.program
-    name = PluginId()
+    def make_log(plugin: PluginState) -> PluginLog:
+        from extism._capabilities.log import PluginLog
+
+        return PluginLog(plugin.id, logger=logger)
+
+    # For its plugins, and not for their users.
+    granted, make_http = compiled._config, compiled._make_http  # noqa: SLF001
     return PluginState(
-        config=program.config.updated(config) if config else program.config,
-        variables=Variables(manifest.memory.var_limit),
-        http=Http(
-            program.hosts,
-            manifest.memory.http_response_limit,
-            ca_bundle=compiled.ca_bundle,
-        ),
-        log=PluginLog(name, logger=logger),
+        granted.updated(config) if config else granted,
+        Variables(compiled.manifest.memory.var_limit),
+        make_http,
+        make_log,
         has_response_headers=has_headers,
-        name=name,
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from extism.buffers import ByteBuffer
-    from extism.compiled import PluginSource
+    from extism.given import PluginSource
     from extism.plugin import Plugin
 
 __all__ = ["Pool", "PoolStatistics"]

@@ -7,8 +7,10 @@ repr, logs, errors, dumps and pickles; the only way to it is `reveal()`.
 
 from __future__ import annotations
 
-import hmac
-from typing import Final, NoReturn
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, NoReturn
+
 
 __all__ = ["MASK", "Secret", "reveal"]
 
@@ -36,6 +38,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
+        import hmac
+
         mine, theirs = (each.reveal().encode("utf-8", "surrogatepass") for each in (self, other))
         return hmac.compare_digest(mine, theirs)
 

@@ -8,29 +8,32 @@ engine assembles it. What the bytes mean is not looked at here, except to say wh
 from __future__ import annotations
 
 import errno
-import hashlib
-import hmac
 import os
-import re
 import stat
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
-from extism._capabilities.hosts import AllowedHosts
-from extism._capabilities.http import Http
-from extism._capabilities.http_request import Request
-from extism._capabilities.urls import Url
+from extism._dataclass import dataclass
+from extism._digest import is_same, sha256
 from extism.errors import CapabilityDenied, HashMismatch, SourceError
 from extism.manifest import WasmData, WasmFile, sniff
 from extism.secret import reveal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from typing import Final
 
+    from extism._capabilities.http import Http
+    from extism._known import FileNote, KnownFiles
     from extism.manifest import Manifest, WasmSource, WasmUrl
 
-__all__ = ["FETCH_TIMEOUT", "MAX_FETCH_BYTES", "ResolvedModule", "SourcePolicy", "resolve"]
+__all__ = [
+    "FETCH_TIMEOUT",
+    "MAX_FETCH_BYTES",
+    "KnownModule",
+    "ResolvedModule",
+    "SourcePolicy",
+    "resolve",
+]
 
 MAX_FETCH_BYTES: Final = 64 << 20
 """What a URL may give: more than any module, less than what hurts."""
@@ -43,7 +46,7 @@ _SCHEMES: Final = ("path", "data", "http", "https")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SourcePolicy:
     """
     What a host that loads other people's manifests takes modules from.
@@ -74,7 +77,7 @@ class SourcePolicy:
                 source=origin,
             )
         if isinstance(source, WasmFile) and self.folders is not None:
-            self._check_folder(Path(source.path).resolve(), source.path)
+            self._check_folder(source.path)
 
     def check_module(self, data: bytes, origin: str) -> None:
         """
@@ -85,13 +88,16 @@ class SourcePolicy:
         """
         if self.digests is None:
             return
-        found = hashlib.sha256(data).hexdigest()
+        found = sha256(data).hex()
         if found not in {digest.lower() for digest in self.digests}:
             expected = f"one of {len(self.digests)} digests"
             text = f"the source policy takes {expected}, and {origin} has {found}"
             raise HashMismatch(text, source=origin, expected=expected, found=found)
 
-    def _check_folder(self, path: Path, given: str) -> None:
+    def _check_folder(self, given: str) -> None:
+        from pathlib import Path
+
+        path = Path(given).resolve()
         if not any(path.is_relative_to(Path(folder).resolve()) for folder in self.folders or ()):
             listed = ", ".join(str(folder) for folder in self.folders or ()) or "no folder"
             raise SourceError(
@@ -110,10 +116,12 @@ def _scheme(source: WasmSource) -> tuple[str, str]:
 
 
 def _without_userinfo(url: str) -> str:
+    import re
+
     return re.sub(r"//[^/?#]*@", "//", url)[:200]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ResolvedModule:
     """
     A module at hand.
@@ -132,9 +140,43 @@ class ResolvedModule:
         return f"ResolvedModule({self.name!r}, <{len(self.data)} bytes>, {self.origin!r})"
 
 
+@dataclass(frozen=True)
+class KnownModule:
+    """
+    A module in a file that was read before and not changed since.
+
+    Attributes:
+        name: As in `ResolvedModule`.
+        note: What is known of it.
+        origin: Its path.
+    """
+
+    name: str
+    note: FileNote
+    origin: str
+
+    @property
+    def data(self) -> bytes:
+        """
+        Its bytes, read after all.
+
+        Raises:
+            SourceError: The file was changed since it was looked at, or cannot be read.
+        """
+        data = _read(self.origin, None)
+        if sha256(data) != self.note.digest:
+            text = f"{_unable(self.origin)}: it was changed while it was being loaded"
+            raise SourceError(text, source=self.origin)
+        return data
+
+
 def resolve(
-    manifest: Manifest, *, ca_bundle: str | None = None, policy: SourcePolicy | None = None
-) -> tuple[ResolvedModule, ...]:
+    manifest: Manifest,
+    *,
+    ca_bundle: str | None = None,
+    policy: SourcePolicy | None = None,
+    files: KnownFiles | None = None,
+) -> tuple[ResolvedModule | KnownModule, ...]:
     """
     Return every module of a manifest, in its order.
 
@@ -142,6 +184,8 @@ def resolve(
         manifest: What to get; its `allowed_hosts` are for the guest and do not matter here.
         ca_bundle: Certificates to trust instead of the system's.
         policy: What modules are taken from; anything without one. All sources are looked at first.
+        files: Asked for files that need not be read; all are without it. What has to have a certain hash is
+            always read.
 
     Raises:
         SourceError: A file cannot be read, a URL does not give a module, or the policy refuses it.
@@ -150,15 +194,23 @@ def resolve(
     policy = policy or SourcePolicy()
     for source in manifest.wasm:
         policy.check_source(source)
-    http = Http(
-        AllowedHosts.unrestricted(), MAX_FETCH_BYTES, ca_bundle=ca_bundle, timeout=FETCH_TIMEOUT
-    )
     pairs = zip(manifest.wasm, manifest.module_names, strict=True)
-    return tuple(_resolve_one(source, name, http, policy) for source, name in pairs)
+    return tuple([_resolve_one(source, name, ca_bundle, policy, files) for source, name in pairs])
 
 
-def _resolve_one(source: WasmSource, name: str, http: Http, policy: SourcePolicy) -> ResolvedModule:
-    origin, data = _bytes(source, http)
+def _resolve_one(
+    source: WasmSource,
+    name: str,
+    ca_bundle: str | None,
+    policy: SourcePolicy,
+    files: KnownFiles | None,
+) -> ResolvedModule | KnownModule:
+    is_any = source.hash is None and policy.digests is None
+    if files is not None and is_any and isinstance(source, WasmFile):
+        note = files.find(source.path)
+        if note is not None:
+            return KnownModule(name, note, source.path)
+    origin, data = _bytes(source, ca_bundle, files)
     policy.check_module(data, origin)
     if source.hash is not None:
         _check_hash(data, source.hash, origin)
@@ -168,14 +220,16 @@ def _resolve_one(source: WasmSource, name: str, http: Http, policy: SourcePolicy
     return ResolvedModule(name, data, origin)
 
 
-def _bytes(source: WasmSource, http: Http) -> tuple[str, bytes]:
+def _bytes(
+    source: WasmSource, ca_bundle: str | None, files: KnownFiles | None
+) -> tuple[str, bytes]:
     """Return where the bytes are from, and the bytes."""
     match source:
         case WasmData():
             return "data", source.data
         case WasmFile():
-            return source.path, _read(source.path)
-    return _fetch(source, http)
+            return source.path, _read(source.path, files)
+    return _fetch(source, ca_bundle)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -190,15 +244,18 @@ _KINDS: Final = {
 }
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, files: KnownFiles | None) -> bytes:
     """Return the content of a regular file; pipes and devices, which may never end, are refused."""
     try:
         # A pipe without a writer would keep open() waiting.
         with open(path, "rb", opener=_open_at_once) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
                 raise SourceError(f"{_unable(path)}: not a regular file", source=path)
-            return file.read()
+            content = file.read()
+            if files is not None:
+                files.was_read(path, status, os.fstat(file.fileno()))
+            return content
     except OSError as error:
         if isinstance(error, SourceError):
             raise
@@ -217,9 +274,9 @@ def _unable(path: str) -> str:
 
 
 def _hint(path: str, error: OSError) -> str:
-    if error.errno != errno.ENOENT or Path(path).is_absolute():
+    if error.errno != errno.ENOENT or os.path.isabs(path):
         return ""
-    return f"; relative paths start at {str(Path.cwd())!r}"
+    return f"; relative paths start at {os.getcwd()!r}"
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -227,8 +284,11 @@ def _hint(path: str, error: OSError) -> str:
 # ---------------------------------------------------------------------------------------------------
 
 
-def _fetch(source: WasmUrl, http: Http) -> tuple[str, bytes]:
+def _fetch(source: WasmUrl, ca_bundle: str | None) -> tuple[str, bytes]:
     """Return the URL without its userinfo, and the body of the answer, which must be a 200."""
+    from extism._capabilities.http_request import Request
+    from extism._capabilities.urls import Url
+
     origin = _without_userinfo(source.url)
     headers = {name: reveal(value) for name, value in source.headers.items()}
     try:
@@ -237,7 +297,7 @@ def _fetch(source: WasmUrl, http: Http) -> tuple[str, bytes]:
     except (CapabilityDenied, ValueError) as error:
         raise SourceError(f"{error}: unable to fetch {origin}", source=origin) from error
     try:
-        answer = http.send(request)
+        answer = _http(ca_bundle).send(request)
     except CapabilityDenied as error:  # every host is allowed here, so it is the size
         text = f"more than {MAX_FETCH_BYTES} bytes: unable to fetch {origin}"
         raise SourceError(text, source=origin) from error
@@ -249,6 +309,14 @@ def _fetch(source: WasmUrl, http: Http) -> tuple[str, bytes]:
     return origin, answer.body
 
 
+def _http(ca_bundle: str | None) -> Http:
+    from extism._capabilities.hosts import AllowedHosts
+    from extism._capabilities.http import Http
+
+    hosts = AllowedHosts.unrestricted()
+    return Http(hosts, MAX_FETCH_BYTES, ca_bundle=ca_bundle, timeout=FETCH_TIMEOUT)
+
+
 # ---------------------------------------------------------------------------------------------------
 # Checks
 # ---------------------------------------------------------------------------------------------------
@@ -256,9 +324,11 @@ def _fetch(source: WasmUrl, http: Http) -> tuple[str, bytes]:
 
 def _check_hash(data: bytes, expected: str, origin: str) -> None:
     """Compare in constant time; upper case will do."""
-    found = hashlib.sha256(data).hexdigest()
-    if hmac.compare_digest(found.encode(), expected.lower().encode("utf-8", "surrogatepass")):
+    found = sha256(data).hex()
+    if is_same(found.encode(), expected.lower().encode("utf-8", "surrogatepass")):
         return
+    import re
+
     is_hash = re.fullmatch(r"[0-9a-fA-F]{64}", expected)
     hint = "" if is_hash else "; a hash is the SHA-256 in 64 hexadecimal digits"
     looks = "" if _is_module(data) else f"; {_look(data)}"

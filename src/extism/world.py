@@ -7,26 +7,27 @@ are granted by the manifest (`allowed_paths`), not here.
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
-
-from extism._capabilities.log import LOGGER, printable
+from extism._capabilities.log_names import LOGGER
+from extism._dataclass import dataclass, field
 from extism._engine.wasi import Preopen, Wasi
 from extism.secret import Secret, reveal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Final, Literal, Protocol, TypeAlias
 
     from extism._capabilities.paths import Mount
 
 __all__ = ["Output", "WasiOptions", "wasi_asked", "wasi_world"]
 
 
-class Writable(Protocol):
-    """Anything with a `write` for bytes, such as `io.BytesIO` or a file opened in binary mode."""
+if TYPE_CHECKING:
 
-    def write(self, data: bytes, /) -> object: ...
+    class Writable(Protocol):
+        """Anything with a `write` for bytes, such as `io.BytesIO` or a file opened in binary mode."""
+
+        def write(self, data: bytes, /) -> object: ...
 
 
 Output: TypeAlias = "Literal['inherit', 'log'] | Writable | Callable[[bytes], object] | None"
@@ -36,7 +37,7 @@ Where what a plugin prints goes: nowhere (None), to the host's own stream (`"inh
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WasiOptions:
     """
     The world of a plugin; hand one over as `wasi=`.
@@ -77,8 +78,8 @@ def wasi_world(options: WasiOptions, mounts: Iterable[Mount]) -> Wasi:
         argv=tuple(options.argv),
         env=tuple((name, reveal(value)) for name, value in options.env.items()),
         stdin=stdin,
-        stdout=_sink(options.stdout, logging.INFO),
-        stderr=_sink(options.stderr, logging.WARNING),
+        stdout=_sink(options.stdout, _INFO),
+        stderr=_sink(options.stderr, _WARNING),
         preopens=tuple(
             Preopen(mount.host, mount.guest, is_read_only=mount.read_only) for mount in mounts
         ),
@@ -103,6 +104,9 @@ def _sink(output: Output, level: int) -> Callable[[bytes], object] | Literal["in
 
 
 _MAX_LINE: Final = 16 << 10
+_INFO: Final = 20
+_WARNING: Final = 30
+"""The levels of `logging`, which is loaded when there is something to log."""
 
 
 class _Lines:
@@ -116,7 +120,14 @@ class _Lines:
         """Log the lines that `data` ends; keep the one that it begins."""
         *lines, self._begun = (self._begun + data).split(b"\n")
         for line in lines:
-            logging.getLogger(LOGGER).log(self._level, "%s", printable(line))
+            self._log(line)
         if len(self._begun) > _MAX_LINE:
-            logging.getLogger(LOGGER).log(self._level, "%s", printable(self._begun))
+            self._log(self._begun)
             self._begun = b""
+
+    def _log(self, line: bytes) -> None:
+        import logging
+
+        from extism._capabilities.log import printable
+
+        logging.getLogger(LOGGER).log(self._level, "%s", printable(line))

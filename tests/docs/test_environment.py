@@ -9,8 +9,8 @@ from pages import ROOT
 
 SOURCE = ROOT / "src" / "extism"
 PAGE = ROOT / "docs" / "reference" / "environment.md"
-OF_THE_PLATFORM = {"PROCESSOR_ARCHITECTURE"}
-"""What Windows says about itself, and nobody sets."""
+OF_THE_PLATFORM = {"HOME", "PROCESSOR_ARCHITECTURE", "XDG_CACHE_HOME"}
+"""What the platform says about itself and its user, and `platformdirs` would read."""
 
 
 def constants() -> dict[str, str]:

@@ -67,7 +67,7 @@ def test_the_library_is_found_where_each_wheel_keeps_it(
     monkeypatch.setattr(bindings, "_package_folders", lambda: [folder])
     monkeypatch.setattr(bindings.sys, "platform", platform)
 
-    assert bindings.library_path() == path
+    assert bindings.library_path() == str(path)
     assert bindings.engine_version() == "50.0.9"
 
 
@@ -106,7 +106,7 @@ with extism.Plugin({{"wasm": [{{"data": guest.encode()}}], "timeout_ms": 5000}},
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script],
-        env={"EXTISM_CACHE_DIR": str(tmp_path), "PATH": ""},
+        env={"EXTISM_CACHE_DIR": str(tmp_path), "PATH": "", "PYTHONPATH": str(ROOT / "src")},
         cwd=tmp_path,
         capture_output=True,
         text=True,

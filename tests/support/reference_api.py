@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["guest_api", "host_api"]
 
 _HOST = {
-    "Plug-ins": ("extism.plugin", "extism.compiled", "extism.pool", "extism.spec"),
+    "Plug-ins": (
+        "extism.plugin",
+        "extism.compiled",
+        "extism.listing",
+        "extism.pool",
+        "extism.spec",
+    ),
     "What they are made of": ("extism.manifest", "extism.sources", "extism.secret"),
     "What they see and keep": ("extism.world", "extism.vars"),
     "Host functions": ("extism.functions", "extism.current", "extism.codecs", "extism.values"),
@@ -35,7 +41,7 @@ _HOST = {
 """The chapters of the host's page, and the modules whose public names each has; the rest comes last."""
 
 _IN_SIGNATURES = (
-    ("PluginSource", "extism.compiled"),
+    ("PluginSource", "extism.given"),
     ("Output", "extism.world"),
     ("PoolStatistics", "extism.pool"),
 )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "Definition",
@@ -34,11 +37,18 @@ def tree(module: str) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+def _shown(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a body as a type checker sees them."""
+    for node in body:
+        is_for_checkers = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        yield from _shown(node.body) if is_for_checkers else [node]
+
+
 @cache
 def origins(package: str) -> dict[str, str]:
     """The module that defines each public name of a package, as its `__init__` imports them."""
     found: dict[str, str] = {}
-    for node in tree(package).body:
+    for node in _shown(tree(package).body):
         if isinstance(node, ast.ImportFrom):
             start = package if node.level else ""
             module = ".".join(part for part in (start, node.module) if part)
@@ -56,7 +66,7 @@ def own(module: str) -> list[str]:
 
 def definitions(module: str, name: str) -> list[Definition]:
     """The class, constant or function of that name; a function with its overloads before it."""
-    return [node for node in tree(module).body if _name(node) == name]  # type: ignore[misc]
+    return [node for node in _shown(tree(module).body) if _name(node) == name]  # type: ignore[misc]
 
 
 def _name(node: ast.stmt) -> str:
@@ -85,7 +95,7 @@ def docstring(module: str, node: Definition) -> str:
 def members(node: ast.ClassDef) -> list[list[ast.FunctionDef]]:
     """The public methods and properties of a class, in its order, each behind its overloads."""
     found: dict[str, list[ast.FunctionDef]] = {}
-    for each in node.body:
+    for each in _shown(node.body):
         if isinstance(each, ast.FunctionDef) and not each.name.startswith("_"):
             found.setdefault(each.name, []).append(each)
     return list(found.values())

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
-
 from extism.secret import Secret, reveal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from extism._capabilities.variables import Shelf
 
 __all__ = ["Config"]
-
-_HALVES: Final = re.compile("[\ud800-\udfff]")
-"""Halves of surrogate pairs: a Python str may hold them, UTF-8 may not."""
 
 
 class Config:
@@ -38,7 +35,7 @@ class Config:
         if not shelf.is_wanted():
             return
         texts = {_encoded(key): reveal(value) for key, value in self._values.items()}
-        if any(_HALVES.search(text) for text in texts.values()):
+        if not all(_is_encodable(text) for text in texts.values()):
             return  # `get` gives it, and whoever wants to send it to the guest says what is wrong
         if shelf.put((key, text.encode()) for key, text in texts.items()):
             shelf.open()
@@ -51,7 +48,7 @@ class Config:
             TypeError: The changes are no mapping, a key is no str, or a value is neither str, `Secret` nor
                 `None`. The text names the key and never shows the value.
         """
-        if not isinstance(changes, Mapping):
+        if not _is_mapping(changes):
             raise TypeError(f"config is a {type(changes).__name__}; allowed: a mapping of texts")
         merged = dict(self._values)
         for key, value in changes.items():
@@ -71,3 +68,20 @@ class Config:
 
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
+
+
+def _is_encodable(text: str) -> bool:
+    """Tell whether UTF-8 can hold a text: a Python str may have halves of surrogate pairs in it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_mapping(value: object) -> bool:
+    if isinstance(value, dict):
+        return True
+    from collections.abc import Mapping
+
+    return isinstance(value, Mapping)

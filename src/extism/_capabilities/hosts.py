@@ -13,10 +13,10 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from extism._capabilities.urls import Address, canonical_host
+from extism._dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,7 +106,7 @@ _NOT_PUBLIC_6: Final = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Entry:
     """
     One pattern.

@@ -17,13 +17,13 @@ import base64
 import contextlib
 import re
 import time
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from extism._capabilities.http_request import Request
 from extism._capabilities.urls import Url
+from extism._dataclass import dataclass, replace
 from extism.abi import DEFAULT_MAX_HTTP_RESPONSE_BYTES
 from extism.errors import CallTimeout, CapabilityDenied
 
@@ -51,7 +51,7 @@ _CREDENTIALS: Final = frozenset({"authorization", "cookie", "proxy-authorization
 _DEFAULTS: Final = {"accept": "*/*", "accept-encoding": "gzip", "user-agent": "extism-python"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Response:
     """
     An answer.
@@ -68,7 +68,7 @@ class Response:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Hop:
     """One request on its way, and the URL that redirected to it."""
 

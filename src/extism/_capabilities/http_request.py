@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from extism._dataclass import dataclass, field
 from extism.errors import CapabilityDenied
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _OURS: Final = frozenset({"connection", "expect", "keep-alive", "te", "trailer",
 """About this one connection, which a guest knows nothing of: left out without a word."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """
     One request.

@@ -15,24 +15,22 @@ import logging
 import re
 import time
 from functools import cache
-from typing import TYPE_CHECKING, Final
 
 from extism._capabilities import log_sinks
+from extism._capabilities.log_names import LOGGER, MAX_MESSAGE_BYTES
 from extism._capabilities.log_sinks import PDK, LogLevel
 from extism.abi import LOGGING_OFF
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
-__all__ = ["LOGGER", "MAX_MESSAGE_BYTES", "TRACE", "PluginLog", "printable"]
-
-LOGGER: Final = "extism.plugin"
-"""The logger of the guests; a plug-in may have a child of it."""
+__all__ = ["TRACE", "PluginLog", "printable"]
 
 TRACE: Final = 5
 """The level of `logging` for Extism's `trace`, which `logging` has no word for."""
 
-MAX_MESSAGE_BYTES: Final = 16 << 10
 BURST_BYTES: Final = 16 << 20
 BYTES_PER_SECOND: Final = 1 << 20
 RECORD_BYTES: Final = 100
@@ -80,17 +78,17 @@ class PluginLog:
             self._wanted = min(log_sinks.wanted_level(PDK), _level_from(threshold))
         return self._wanted
 
-    def write(self, level: LogLevel, message: bytes | str, *, length: int | None = None) -> None:
+    def write(self, level: int, message: bytes | str, *, length: int | None = None) -> None:
         """
         Log what the guest says, if anybody wants it.
 
         Args:
-            level: How loud.
+            level: How loud, a `LogLevel`.
             message: The text, in UTF-8 or what the guest takes for it.
             length: Of the whole message in bytes, where `message` is only its beginning.
         """
         to_sink = level >= log_sinks.wanted_level(PDK)
-        to_logging = STDLIB_LEVELS[level] >= _threshold(self._logger)
+        to_logging = STDLIB_LEVELS[LogLevel(level)] >= _threshold(self._logger)
         if not (to_sink or to_logging):
             return
         dropped = self._allowance.spend(min(len(message), MAX_MESSAGE_BYTES) + RECORD_BYTES)
@@ -98,7 +96,7 @@ class PluginLog:
             return
         if dropped:
             self._send(LogLevel.WARN, f"{dropped} log messages were dropped: too many at once")
-        self._send(level, printable(message, length))
+        self._send(LogLevel(level), printable(message, length))
 
     def _send(self, level: LogLevel, text: str) -> None:
         log_sinks.send(level, PDK, text, str(self.plugin_id))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
+from extism._dataclass import dataclass
 from extism.errors import ManifestError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Final
 
 __all__ = ["Mount", "mounts"]
 
@@ -25,7 +26,7 @@ _TEXTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mount:
     """A directory: `host` is its path here, `guest` its name inside, as the manifest spells both."""
 
@@ -49,18 +50,18 @@ def _mount(key: str, guest: str) -> Mount:
     problem = _problem(host)
     if problem:
         hint = f"allowed_paths wants to show {host!r} to the plug-in as {guest!r}"
-        is_absolute = Path(host).is_absolute()
-        here = "" if is_absolute else f"; relative paths start at {str(Path.cwd())!r}"
+        is_absolute = os.path.isabs(host)
+        here = "" if is_absolute else f"; relative paths start at {os.getcwd()!r}"
         raise ManifestError(f"{problem}: {hint}{here}", where=f"allowed_paths[{key!r}]")
     return Mount(host, guest, read_only=key.startswith(READ_ONLY))
 
 
 def _problem(host: str) -> str:
     """Return what keeps `host` from being a directory, `""` where nothing does."""
-    if not host:  # Path("") would be the working directory
+    if not host:
         return _TEXTS[errno.ENOENT]
     try:
-        mode = Path(host).stat().st_mode
+        mode = os.stat(host).st_mode
     except OSError as error:
         return _TEXTS.get(error.errno or 0, str(error.strerror))
     except ValueError as error:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import quote, unquote_to_bytes, urljoin
+
+from extism._dataclass import dataclass
 
 __all__ = ["Address", "Url", "canonical_host", "parse_address"]
 
@@ -24,7 +25,7 @@ _KEPT: Final = "%!$&'()*+,;=:@/-._~?[]"
 """Characters of path and query that are sent as they are; all others are percent-encoded."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Url:
     """
     An http or https URL, taken apart.

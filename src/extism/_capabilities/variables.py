@@ -18,42 +18,45 @@ What can go wrong:
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Protocol
+from _thread import RLock
 
 from extism.abi import DEFAULT_MAX_VAR_BYTES, VAR_OVERHEAD_BYTES
 from extism.errors import CapabilityDenied
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Protocol
 
 __all__ = ["Shelf", "Variables"]
 
 
-class Shelf(Protocol):
-    """Where a guest finds entries of a kind by itself (`_runtime.shelf`)."""
+if TYPE_CHECKING:
 
-    @property
-    def used(self) -> int:
-        """The part of the budget that is in use there, in bytes."""
+    class Shelf(Protocol):
+        """Where a guest finds entries of a kind by itself (`_runtime.shelf`)."""
 
-    def get(self, key: bytes) -> bytes | None:
-        """Return the value of a key, None where there is none."""
+        @property
+        def used(self) -> int:
+            """The part of the budget that is in use there, in bytes."""
 
-    def items(self) -> Mapping[bytes, bytes]:
-        """Return a copy of everything, oldest key first."""
+        def get(self, key: bytes) -> bytes | None:
+            """Return the value of a key, None where there is none."""
 
-    def is_wanted(self) -> bool:
-        """Note that the guest has asked; tell whether it does so often enough to be worth the trouble."""
+        def items(self) -> Mapping[bytes, bytes]:
+            """Return a copy of everything, oldest key first."""
 
-    def put(self, entries: Iterable[tuple[bytes, bytes | None]]) -> bool:
-        """Put values there, or take those away that are None; False when room ran out on the way."""
+        def is_wanted(self) -> bool:
+            """Note that the guest has asked; tell whether it does so often enough to be worth the trouble."""
 
-    def open(self, max_bytes: int = 0) -> None:
-        """Let the guest use what is there, and set more within `max_bytes`."""
+        def put(self, entries: Iterable[tuple[bytes, bytes | None]]) -> bool:
+            """Put values there, or take those away that are None; False when room ran out on the way."""
 
-    def close(self) -> None:
-        """Let the guest ask."""
+        def open(self, max_bytes: int = 0) -> None:
+            """Let the guest use what is there, and set more within `max_bytes`."""
+
+        def close(self) -> None:
+            """Let the guest ask."""
 
 
 class Variables:
@@ -63,7 +66,7 @@ class Variables:
 
     def __init__(self, max_bytes: int = DEFAULT_MAX_VAR_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._shelf: Shelf | None = None
         # With a shelf: what differs from it, None for what is gone; and the bytes by which `used` differs.
         self._values: dict[str, bytes | None] = {}

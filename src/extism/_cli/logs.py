@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from extism._capabilities.log import LOGGER, TRACE
+from extism._capabilities.log import TRACE
+from extism._capabilities.log_names import LOGGER
 from extism._cli.voice import is_colourful, visible
 
 if TYPE_CHECKING:

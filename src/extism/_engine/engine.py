@@ -8,20 +8,20 @@ share one engine, so that modules compiled once serve every plugin of the proces
 from __future__ import annotations
 
 import os
-import threading
+from _thread import allocate_lock
 from ctypes import byref, c_void_p, string_at
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
 
+from extism._dataclass import dataclass
 from extism._engine.bindings import ByteVec, Handle, lib
 from extism._engine.faults import cause_first, error_text
 from extism._engine.interrupts import Clock
 from extism._engine.slots import Slots, available, configure
 from extism.errors import CompileError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+    from typing import Final
 
 __all__ = ["Engine", "Module", "Settings", "shared_engine", "wat_to_wasm"]
 
@@ -47,7 +47,7 @@ _OPTIMIZE_NONE: Final = 0
 _OPTIMIZE_SPEED: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """
     What changes the native code that an engine makes.
@@ -105,7 +105,7 @@ class Engine:
             raise CompileError(cause_first(error_text(error)), module=name)
         return Module(self, out.value or 0)
 
-    def load(self, path: Path, name: str = "") -> Module:
+    def load(self, path: str, name: str = "") -> Module:
         """
         Return the module whose native code is in the file at `path`, mapped and not copied.
 
@@ -147,7 +147,7 @@ class Module:
         return code
 
 
-_lock = threading.Lock()
+_lock = allocate_lock()
 _engines: dict[Settings, Engine] = {}
 
 

@@ -7,14 +7,15 @@ means to a user is not decided here (`_runtime/outcome.py`).
 
 from __future__ import annotations
 
-import re
 from ctypes import byref, c_uint8, string_at
-from dataclasses import dataclass
-from enum import Enum
-from textwrap import dedent
-from typing import Final
 
+from extism._dataclass import dataclass
 from extism._engine.bindings import ByteVec, lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 
 __all__ = [
     "TRAP_KINDS",
@@ -32,15 +33,15 @@ class ProgramExit(Exception):
     """Raised by the `proc_exit` of `linker.py`; its argument is the exit status, signed."""
 
 
-class FaultKind(Enum):
+class FaultKind:
     """How code ended."""
 
-    HOST = "a host function raised"
-    EXIT = "the code called proc_exit"
-    INTERRUPT = "the store's interruption callback ended it"
-    FUEL = "the fuel is used up"
-    TRAP = "the code broke a rule of the machine"
-    ERROR = "the engine refused"
+    HOST: Final = "a host function raised"
+    EXIT: Final = "the code called proc_exit"
+    INTERRUPT: Final = "the store's interruption callback ended it"
+    FUEL: Final = "the fuel is used up"
+    TRAP: Final = "the code broke a rule of the machine"
+    ERROR: Final = "the engine refused"
 
 
 TRAP_KINDS: Final = {
@@ -67,23 +68,20 @@ TRAP_KINDS: Final = {
 """The engine's trap codes that a core module can cause; the others belong to the component model."""
 
 
-_LINK: Final = re.compile(r"^ +\d+: ", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fault:
     """
     One bad end.
 
     Attributes:
-        kind: How.
+        kind: How, one of `FaultKind`.
         text: What the engine says: the backtrace, then `Caused by:` and the reason.
         trap: The trap's name out of `TRAP_KINDS`, `""` for everything else.
         exit_status: What `proc_exit` was given.
         raised: What a host function raised.
     """
 
-    kind: FaultKind
+    kind: str
     text: str
     trap: str = ""
     exit_status: int = 0
@@ -133,7 +131,10 @@ def cause_first(text: str) -> str:
     head, mark, causes = text.partition("\n\nCaused by:\n")
     if not mark:
         return text
-    links = [dedent(link).strip() for link in _LINK.split(causes) if link.strip()]
+    import re
+    from textwrap import dedent
+
+    links = [dedent(link).strip() for link in re.split(r"(?m)^ +\d+: ", causes) if link.strip()]
     return f"{links[-1]}\n({'; '.join([head, *links[:-1]])})"
 
 

@@ -18,16 +18,17 @@ exception is raised when the engine has returned.
 from __future__ import annotations
 
 import os
-import threading
 import time
-import weakref
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from _thread import LockType, allocate_lock, get_ident, start_new_thread
+from _weakref import ref
 
 from extism._engine.bindings import EpochCallback, Handle, lib
 from extism._engine.shelter import sheltered
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ctypes import Array
+    from typing import Any, Final, Protocol
 
 __all__ = [
     "MAX_DEPTH",
@@ -59,19 +60,21 @@ class StopReason:
     SIGNAL: Final = "signal"
 
 
-class Interruptible(Protocol):
-    """A store, as far as interruption goes (`store.Store`)."""
+if TYPE_CHECKING:
 
-    pointer: int
-    context: int
-    deadline: float | None
-    thread: int
-    span: int
-    cancelled_span: int
-    is_running: bool
-    is_shielded: bool
-    raised: BaseException | None
-    stop_reason: str | None
+    class Interruptible(Protocol):
+        """A store, as far as interruption goes (`store.Store`)."""
+
+        pointer: int
+        context: int
+        deadline: float | None
+        thread: int
+        span: int
+        cancelled_span: int
+        is_running: bool
+        is_shielded: bool
+        raised: BaseException | None
+        stop_reason: str | None
 
 
 class Clock:
@@ -82,28 +85,25 @@ class Clock:
         is_parked: Whether nothing counts; a call that finds it set must `wake` the clock first.
     """
 
+    _lock: LockType
+    _bell: LockType
+    _has_thread: bool
+
     def __init__(self, engine_pointer: int) -> None:
-        self.is_parked = True
         # Freed here and not by the engine: the thread may be counting when the last user lets go.
         self._engine = Handle(engine_pointer, lib.wasm_engine_delete)
-        self._lock = threading.Lock()
-        self._woken = threading.Event()
-        self._thread: threading.Thread | None = None
-        _clocks.add(self)
+        self._forget_thread()
+        _clocks.append(ref(self, _clocks.remove))
 
     def wake(self) -> None:
         """Make the clock count, starting its thread if there is none in this process."""
         with self._lock:
             self.is_parked = False
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=_count,
-                    args=(weakref.ref(self), self._woken),
-                    name="extism-clock",
-                    daemon=True,
-                )
-                self._thread.start()
-            self._woken.set()
+            if not self._has_thread:
+                self._has_thread = True
+                start_new_thread(_count, (ref(self), self._bell))
+            if self._bell.locked():  # only wakers ring, under the lock
+                self._bell.release()
 
     def tick(self) -> None:
         """Count one epoch now, so that a change to a store is noticed at once."""
@@ -117,17 +117,18 @@ class Clock:
             if running_stores:
                 self.is_parked = False
             else:
-                self._woken.clear()
+                self._bell.acquire(blocking=False)
 
     def _forget_thread(self) -> None:
-        """After a fork: the child has no clock thread, and the locks may have been held."""
+        """Begin without a thread, as after a fork: the child has none, and the locks may have been held."""
         self.is_parked = True
-        self._lock = threading.Lock()
-        self._woken = threading.Event()
-        self._thread = None
+        self._lock = allocate_lock()
+        self._bell = allocate_lock()
+        self._bell.acquire()
+        self._has_thread = False
 
 
-_clocks: weakref.WeakSet[Clock] = weakref.WeakSet()
+_clocks: list[ref[Clock]] = []
 
 running_stores: Final[dict[int, Interruptible]] = {}
 """The stores with an open span, by `id`."""
@@ -135,26 +136,28 @@ running_stores: Final[dict[int, Interruptible]] = {}
 
 def _after_fork_in_child() -> None:
     """Only the thread that forked goes on; what ran on the others will never end."""
-    me = threading.get_ident()
+    me = get_ident()
     for store in list(running_stores.values()):
         if store.thread != me:
             store.is_running = False
             del running_stores[id(store)]
-    for clock in list(_clocks):
-        clock._forget_thread()  # noqa: SLF001 - the clock's own module
+    for each in _clocks:
+        clock = each()
+        if clock is not None:
+            clock._forget_thread()  # noqa: SLF001 - the clock's own module
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def _count(reference: weakref.ref[Clock], woken: threading.Event) -> None:
+def _count(reference: ref[Clock], bell: LockType) -> None:
     """The clock's thread: count while code runs; holds no strong reference while it waits."""
     last_running = time.monotonic()
     while (clock := reference()) is not None:
         if clock.is_parked:
             del clock
-            woken.wait(60)
+            bell.acquire(timeout=60)
             last_running = time.monotonic()
             continue
         clock.tick()

@@ -8,7 +8,6 @@ of one store. One linker with the former is made for each compiled plugin and cl
 from __future__ import annotations
 
 from ctypes import addressof, byref, c_void_p
-from typing import TYPE_CHECKING
 
 from extism._engine import bindings
 from extism._engine.bindings import EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_MEMORY, Extern, Handle, lib
@@ -18,6 +17,7 @@ from extism._engine.store import Function, GlobalCell, Store
 from extism._engine.trampoline import Trampoline, functype
 from extism.errors import LinkError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any

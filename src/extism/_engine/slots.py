@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final
 
 from extism._engine.bindings import lib
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from extism._wasm.reader import Module as Outline
 
 __all__ = ["ENVIRONMENT", "Slots", "available", "configure", "fits"]

@@ -11,11 +11,10 @@ does not watch; so spans nest 16 deep on a thread and no deeper.
 
 from __future__ import annotations
 
+from _thread import get_ident
 from ctypes import addressof, byref, c_char, c_int32, c_size_t, c_uint64, c_void_p
-from dataclasses import replace
-from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from extism._dataclass import replace
 from extism._engine.bindings import (
     ExceptionRef,
     Func,
@@ -31,8 +30,10 @@ from extism._engine.shelter import sheltered
 from extism._engine.trampoline import SLOT, layout, running
 from extism.errors import CallError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any, Final, TypeAlias
 
     from extism._engine.engine import Engine
     from extism._engine.interrupts import Clock

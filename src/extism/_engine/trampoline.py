@@ -10,17 +10,18 @@ and are told whose call is running through `running.data`.
 from __future__ import annotations
 
 import struct
-import threading
+from _operator import index
+from _thread import _local
 from ctypes import byref, c_char, c_void_p
-from functools import cache
-from operator import index
-from typing import TYPE_CHECKING, Any, Final
 
+from extism._cached import cache
 from extism._engine.bindings import VALUE_KINDS, FuncCallback, PointerVec, lib
 from extism._engine.shelter import sheltered
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any, Final
 
 __all__ = ["SLOT", "Trampoline", "functype", "layout", "running"]
 
@@ -42,7 +43,7 @@ One value in its slot, little endian on every machine that the engine serves.
 """
 
 
-class _Running(threading.local):
+class _Running(_local):
     """
     What runs on this thread.
 

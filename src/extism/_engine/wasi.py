@@ -8,23 +8,21 @@ goes nowhere, no directory. Policy is not here; the caller has decided.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 from ctypes import byref, c_char_p, c_void_p, string_at
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
 
+from extism._dataclass import dataclass
 from extism._engine.bindings import ByteVec, WriteCallback, lib
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Literal
 
 __all__ = ["Preopen", "Wasi"]
 
-_log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Preopen:
     """A directory of the host under the name that the program sees."""
 
@@ -33,7 +31,7 @@ class Preopen:
     is_read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wasi:
     """
     The world of one store.
@@ -53,7 +51,7 @@ class Wasi:
     stdin: bytes = b""
     stdout: Callable[[bytes], object] | Literal["inherit"] | None = None
     stderr: Callable[[bytes], object] | Literal["inherit"] | None = None
-    preopens: tuple[Preopen, ...] = field(default=())
+    preopens: tuple[Preopen, ...] = ()
 
     def configure(self) -> tuple[int, list[Any]]:
         """
@@ -111,9 +109,11 @@ def _writer(sink: Callable[[bytes], object]) -> Callable[[int, int, int], int]:
     def write(_data: int, address: int, count: int) -> int:
         try:
             sink(string_at(c_void_p(address), count))
-        except BaseException:  # noqa: BLE001 - logged, and told to the program
+        except BaseException:
             # Nothing may be raised into C; the program sees a failed write.
-            _log.exception("the receiver of the program's output failed")
+            import logging
+
+            logging.getLogger(__name__).exception("the receiver of the program's output failed")
             return -errno.EIO
         return count
 

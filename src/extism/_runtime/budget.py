@@ -13,16 +13,17 @@ no more (-1, or a null block), as it is upstream when it has all that a memory c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Final
-
 from extism import abi
+from extism._cached import cache, cached_property
+from extism._dataclass import dataclass
 from extism._engine.cache import Rewrite
 from extism._runtime.kernel import BUDGET, INITIAL_BYTES
-from extism._wasm.meter import ELEMENT_BYTES, MARKS, STRICT, meter
+from extism._wasm.marks import ELEMENT_BYTES, MARKS, STRICT
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from extism._engine.store import Store
     from extism._wasm.reader import Module
 
@@ -46,7 +47,13 @@ def metering(*, takes_start: bool = False) -> Rewrite:
     With `takes_start`, for libraries that are commands, every instance pays for what it begins with too.
     """
     label = f"metered {_VERSION}{' from the start' if takes_start else ''}"
-    return Rewrite(label, lambda wasm: meter(wasm, abi.ENV, BUDGET, takes_start=takes_start))
+
+    def metered(wasm: bytes) -> bytes:
+        from extism._wasm.meter import meter
+
+        return meter(wasm, abi.ENV, BUDGET, takes_start=takes_start)
+
+    return Rewrite(label, metered)
 
 
 @dataclass(frozen=True)

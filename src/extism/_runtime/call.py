@@ -9,11 +9,13 @@ into a later call.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
 
 from extism.errors import CallError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from extism._runtime.kernel import Data, Kernel
     from extism._runtime.state import PluginState
 

@@ -8,18 +8,16 @@ reached: the kernel goes short ways (`levels.wat`, `shelf.wat`) where it was sho
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
-
 from extism import abi
-from extism._capabilities.log import MAX_MESSAGE_BYTES
-from extism._capabilities.log_sinks import LogLevel
+from extism._cached import cache
+from extism._capabilities.log_names import LEVELS, MAX_MESSAGE_BYTES
 from extism._runtime.kernel import NoRoom
 from extism.errors import CallError, Error, OutOfMemory
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any, Final
 
     from extism._runtime.call import Call
 
@@ -81,6 +79,8 @@ def http_headers(call: Call) -> tuple[int]:
     if not call.state.has_response_headers:
         return (0,)
     response = call.state.last_response
+    import json
+
     headers = dict(response.headers) if response else {}
     return (_store(call, json.dumps(headers).encode()),)
 
@@ -92,7 +92,7 @@ def get_log_level(call: Call) -> tuple[int]:
     return (level,)
 
 
-def _log(level: LogLevel) -> Callable[[Call, int], tuple[()]]:
+def _log(level: int) -> Callable[[Call, int], tuple[()]]:
     def log(call: Call, message: int) -> tuple[()]:
         """Log a message, if anybody wants its level."""
         kernel = call.live_kernel()
@@ -117,11 +117,7 @@ _BODIES: Final[dict[str, Callable[..., Sequence[int]]]] = {
     "http_request": http_request,
     "http_status_code": http_status_code,
     "http_headers": http_headers,
-    "log_trace": _log(LogLevel.TRACE),
-    "log_debug": _log(LogLevel.DEBUG),
-    "log_info": _log(LogLevel.INFO),
-    "log_warn": _log(LogLevel.WARN),
-    "log_error": _log(LogLevel.ERROR),
+    **{f"log_{name}": _log(level) for level, name in enumerate(LEVELS)},
     "get_log_level": get_log_level,
 }
 

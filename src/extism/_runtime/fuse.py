@@ -23,20 +23,18 @@ Before and after::
                                                      (func (export "extism:kernel enter run") (param i64)
                                                        (result i32 i64 i64 i64) ...))
 
-What can go wrong: some modules are refused (`can_fuse`), and the engine may refuse what is made of others, where
+What can go wrong: some modules are refused (`fusing.can_fuse`), and the engine may refuse what is made of others, where
 that exceeds a limit. Both stay two instances, at the price of speed and of nothing else.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from extism import abi
-from extism._engine.cache import Rewrite
+from extism._runtime.fusing import ENTRY, ENTRY_NAME, ENTRY_TYPE, PREFIX, START
 from extism._runtime.kernel import BUDGET, kernel_wasm
 from extism._wasm.assembly import END, call, const, local_get
 from extism._wasm.cursor import Cursor
@@ -57,35 +55,7 @@ if TYPE_CHECKING:
     from extism._wasm.model import Kind, Section
     from extism._wasm.reader import Module
 
-__all__ = [
-    "ENTRY",
-    "ENTRY_TYPE",
-    "PREFIX",
-    "START",
-    "can_fuse",
-    "fuse",
-    "fusing",
-    "kernel_imports",
-    "without_entry",
-]
-
-PREFIX: Final = "extism:kernel "
-"""What the host finds the kernel's exports under, in a fused module."""
-
-START: Final = PREFIX + "start"
-"""The export that was the module's start function."""
-
-ENTRY: Final = PREFIX + "enter "
-"""What the entry of a callable export is exported as, before its name."""
-
-ENTRY_TYPE: Final = FuncType(("i64",), ("i32", "i64", "i64", "i64"))
-"""
-The type of all entries: the length of the input, which the host has written at the first handle, to return
-code (0 where the function has none), output offset and length, and error handle.
-"""
-
-_VERSION: Final = "4"
-"""Changes whenever equal modules are fused differently with the same kernel."""
+__all__ = ["fuse"]
 
 _INLINED: Final = (
     "load_u8",
@@ -100,52 +70,6 @@ _INLINED: Final = (
     "output_length",
     "error_get",
 )
-
-
-_ENTRY_NAME: Final = "kernel.enter"
-"""What entries are called in backtraces, until `without_entry` takes them out."""
-
-_ENTRY_FRAME: Final = re.compile(rf"^ +\d+: .*!{re.escape(_ENTRY_NAME)}\n?", re.MULTILINE)
-
-
-def without_entry(text: str) -> str:
-    """Return a backtrace without the frame of the entry, which is no function of the plugin's."""
-    return _ENTRY_FRAME.sub("", text)
-
-
-@cache
-def kernel_imports() -> tuple[abi.HostImport, ...]:
-    """Return functions that meet a fused module's imports of the kernel; nothing calls them."""
-    return tuple(
-        abi.HostImport(abi.ENV, row.name, row.params, row.results, _uncalled)
-        for row in abi.FUNCTIONS.values()
-        if row.by == "kernel"
-    )
-
-
-def _uncalled(*_: object) -> tuple[()]:
-    raise AssertionError("a fused module calls the kernel's functions, not its imports")
-
-
-@cache
-def fusing(parts: tuple[str, ...] = ()) -> Rewrite:
-    """Return `fuse` with a kernel of `parts` as the cache wants it: under a name that changes with what it does."""
-    digest = hashlib.sha256(kernel_wasm(parts)).hexdigest()
-    return Rewrite(f"fused {_VERSION} {digest}", partial(fuse, parts=parts))
-
-
-def can_fuse(module: Module) -> bool:
-    """Tell whether a module can take the kernel in, as far as its bytes show."""
-    types = module.types
-    return (
-        not module.imported_count("memory")
-        and not any(export.name.startswith(PREFIX) for export in module.exports)
-        and all(
-            types[item.type_index].is_plain
-            for item in module.imports
-            if item.module == abi.ENV and item.type_index is not None
-        )
-    )
 
 
 @dataclass(frozen=True)
@@ -321,7 +245,7 @@ def _append_entries(changes: Changes, module: Module, kernel: _Kernel, shifts: _
         assert export is not None
         target = changes.renumbering.index("func", export.index)
         body = _entry(target, type_, kernel, shifts)
-        changes.names["func"][at] = _ENTRY_NAME
+        changes.names["func"][at] = ENTRY_NAME
         appended[SectionId.FUNCTION].append([write_unsigned(kind)])
         appended[SectionId.CODE].append([write_unsigned(len(body)), body])
         appended[SectionId.EXPORT].append([write_export(ENTRY + name, "func", at)])

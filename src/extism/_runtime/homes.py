@@ -6,13 +6,12 @@ Both are engines of their own, so the code is prepared for each; the second time
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from extism._engine.engine import Settings, shared_engine
 from extism._engine.slots import fits
 from extism._engine.store import NoSlot, Store
 from extism.errors import CompileError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -47,14 +46,14 @@ class Homes:
         prepare: Callable[[Engine], InstancePre],
     ) -> None:
         self._prepare = prepare
-        self._mapped = shared_engine(settings)
+        self._settings = settings
         self._slotted: InstancePre | None = None
         self._overflow: InstancePre | None = None
         engine = shared_engine(_with_slots(settings))
         if engine.slots is not None and fits(outline, kernel_memories):
             self._slotted = _prepared(prepare, engine)
         if self._slotted is None:
-            self._overflow = prepare(self._mapped)
+            self._overflow = prepare(shared_engine(settings))
 
     def store(self, wasi: Wasi | None) -> tuple[Store, InstancePre]:
         """
@@ -69,8 +68,8 @@ class Homes:
             except NoSlot:
                 pass
         if self._overflow is None:
-            self._overflow = self._prepare(self._mapped)
-        return Store(self._mapped, wasi=wasi), self._overflow
+            self._overflow = self._prepare(shared_engine(self._settings))
+        return Store(self._overflow.engine, wasi=wasi), self._overflow
 
 
 def _with_slots(settings: Settings) -> Settings:

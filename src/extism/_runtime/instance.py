@@ -8,25 +8,23 @@ run in a fresh world each time, and after a trap in a runtime that does not surv
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Final, TypeAlias
-
 from extism import abi
+from extism._cached import cached_property
+from extism._dataclass import dataclass, replace
 from extism._engine.faults import FaultKind
 from extism._engine.linker import Instance as EngineInstance
 from extism._engine.store import Store
-from extism._runtime.fuse import ENTRY, ENTRY_TYPE, PREFIX, START, without_entry
+from extism._runtime.fusing import ENTRY, ENTRY_TYPE, PREFIX, START, without_entry
 from extism._runtime.kernel import FIRST, Kernel, NoRoom, Want
 from extism._runtime.outcome import Exit, creation_error
 from extism._runtime.startup import initialise, initialise_library, runs_code
 from extism.errors import CallError, FunctionNotFound, ManifestError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Final, TypeAlias
 
-    from extism._capabilities.config import Config
-    from extism._capabilities.hosts import AllowedHosts
     from extism._engine.engine import Module as Code
     from extism._engine.faults import Fault
     from extism._engine.linker import InstancePre, Linker
@@ -57,8 +55,6 @@ class Program:
         kernel: The kernel's code; None where it is inside the main module's.
         fused: The main module with the kernel inside; None for two instances.
         wasi: What the modules see of the world; None without WASI.
-        config: What each plugin may read, if its maker says nothing else.
-        hosts: What they may reach.
         budget: How much all memories and tables together may grow.
         is_frail: Whether a trap leaves the code in a state in which it must not be called again.
         fuel: How much a call may execute; None where the engine does not count.
@@ -70,8 +66,6 @@ class Program:
     kernel: Code | None
     fused: Homes | None
     wasi: Wasi | None
-    config: Config
-    hosts: AllowedHosts
     budget: Budget
     is_frail: bool
     fuel: int | None = None

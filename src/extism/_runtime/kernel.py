@@ -9,23 +9,25 @@ memory's real size all the same.
 
 from __future__ import annotations
 
+import os
 import struct
-from functools import cache, cached_property
-from importlib.resources import files
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from extism import abi
+from extism._cached import cache, cached_property
+from extism._dataclass import dataclass
 from extism._engine.engine import wat_to_wasm
-from extism._runtime.shelf import Shelves
-from extism._wasm.meter import ENDED, MARKS, REFUSED
+from extism._wasm.marks import ENDED, MARKS, REFUSED
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from typing import Any, Final, TypeAlias
 
     from extism._capabilities.log import PluginLog
     from extism._engine.linker import Instance
     from extism._engine.memory import Memory
     from extism._engine.store import GlobalCell, Quick
+    from extism._runtime.shelf import Shelves
 
 __all__ = [
     "BUDGET",
@@ -41,7 +43,7 @@ __all__ = [
     "memory_count",
 ]
 
-Data: TypeAlias = bytes | bytearray | memoryview
+Data: TypeAlias = "bytes | bytearray | memoryview"
 
 INITIAL_BYTES: Final = 16 * 65536
 """The size of `data` before anything is allocated."""
@@ -113,7 +115,8 @@ class NoRoom(Exception):
     """The kernel's memory may not grow as far as a block needs."""
 
 
-class Want(NamedTuple):
+@dataclass(frozen=True)
+class Want:
     """
     What became of wishes for more memory than the budget had.
 
@@ -147,15 +150,22 @@ def kernel_wasm(parts: tuple[str, ...] = ()) -> bytes:
     return wat_to_wasm(kernel_text(parts), "kernel")
 
 
+@cache
 def kernel_text(parts: tuple[str, ...] = ()) -> str:
     """Return the kernel with `parts` as one module in the text format."""
-    folder = files(__package__)
-    head, opening, fields = folder.joinpath("kernel.wat").read_text("utf-8").partition("(module")
+    head, opening, fields = _source("kernel").partition("(module")
     name, line, fields = fields.partition("\n")
     imports = [_import(name) for part in parts for name in PARTS[part]]
-    added = [folder.joinpath(f"{part}.wat").read_text("utf-8") for part in parts]
+    added = [_source(part) for part in parts]
     body = fields.rstrip().removesuffix(")")
     return "".join([head, opening, name, line, *imports, body, *added, ")"])
+
+
+def _source(name: str) -> str:
+    # As `importlib.resources` does it, which takes 10 ms to import.
+    loader: Any = __loader__  # type: ignore[name-defined]
+    text: bytes = loader.get_data(os.path.join(os.path.dirname(__file__), f"{name}.wat"))
+    return text.decode()
 
 
 def memory_count(parts: tuple[str, ...]) -> int:
@@ -218,6 +228,8 @@ class Kernel:
     @cached_property
     def shelves(self) -> Shelves:
         """Where guests find variables and configuration by themselves, in a kernel with that part."""
+        from extism._runtime.shelf import Shelves
+
         return Shelves.of(self)
 
     @cached_property

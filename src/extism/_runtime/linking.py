@@ -8,18 +8,18 @@ How a plugin comes to life after that is `instance.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Final, TypeVar
-
 from extism import abi
+from extism._cached import cache, cached_property
+from extism._dataclass import dataclass
 from extism._engine.linker import Linker
 from extism._engine.trampoline import Trampoline
 from extism._wasm.model import FuncType
 from extism.errors import LinkError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from typing import Final, TypeVar
 
     from extism._engine.engine import Engine
     from extism._engine.engine import Module as Code
@@ -73,7 +73,8 @@ class Unit(Part):
     code: Code | None
 
 
-AnyPart = TypeVar("AnyPart", bound=Part)
+if TYPE_CHECKING:
+    AnyPart = TypeVar("AnyPart", bound=Part)
 
 
 def in_order(parts: Sequence[AnyPart]) -> tuple[AnyPart, ...]:

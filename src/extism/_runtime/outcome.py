@@ -7,9 +7,7 @@ alone, so the table is tested without a plugin.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
+from extism._dataclass import dataclass
 from extism._engine.faults import Fault, FaultKind, cause_first
 from extism._engine.interrupts import StopReason
 from extism.errors import (
@@ -26,8 +24,10 @@ from extism.errors import (
     Trap,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
 __all__ = ["CREATION", "MAX_ERROR_BYTES", "Exit", "creation_error", "settle"]
 
@@ -50,7 +50,7 @@ _FAULT_CODES: Final = {
 """The exit codes of ends that have none of their own."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Exit:
     """
     How a call ended, as the instance saw it.
@@ -190,7 +190,7 @@ def _returned_code(function: str, exit_: Exit) -> GuestError:
     return GuestError(f"Error code: {exit_.code}", function=function, exit_code=exit_.code)
 
 
-def _has(exit_: Exit, kind: FaultKind) -> bool:
+def _has(exit_: Exit, kind: str) -> bool:
     return exit_.fault is not None and exit_.fault.kind is kind
 
 

@@ -16,14 +16,14 @@ A library has `_initialize` run and nothing else. `_start` is never run unless i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from extism._runtime.outcome import CREATION
 from extism._wasm.model import FuncType
 from extism.errors import LinkError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Final
 
     from extism._engine.faults import Fault
     from extism._engine.linker import Instance

@@ -2,66 +2,96 @@
 What survives a call: everything of a plugin that is not in its store.
 
 Instances come and go (after a trap, after `_start`); configuration, variables and the plugin's name stay.
+
+Most plugins reach no network, log nothing and are never asked for their name, so these are made when they are first
+used: `logging` alone takes longer to import than a small plugin to load.
 """
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable
+
     from extism._capabilities.config import Config
     from extism._capabilities.http import Http, Response
     from extism._capabilities.log import PluginLog
     from extism._capabilities.variables import Variables
 
-__all__ = ["PluginId", "PluginState"]
+__all__ = ["PluginState"]
 
 
-class PluginId:
-    """The name of a plugin, made up when somebody first asks: most plugins are never asked."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self) -> None:
-        self._value: uuid.UUID | None = None
-
-    @property
-    def value(self) -> uuid.UUID:
-        """The name itself."""
-        if self._value is None:
-            self._value = uuid.uuid4()
-        return self._value
-
-    def __str__(self) -> str:
-        return str(self.value)
-
-
-@dataclass(slots=True, eq=False)
 class PluginState:
     """
     One plugin's own things; reached only by the call that runs.
 
-    Attributes:
+    Args:
         config: What the guest may read.
         variables: What the guest keeps.
-        http: How it reaches the network.
-        log: Where its messages go.
+        make_http: Called once, for how the guest reaches the network.
+        make_log: Called once, for where the guest's messages go.
         has_response_headers: Whether the guest may read the headers of a response.
+
+    Attributes:
         last_response: Of the last `http_request`; None before one, or if the last one failed.
-        name: The plugin's own, which its log shows.
     """
 
-    config: Config
-    variables: Variables
-    http: Http
-    log: PluginLog
-    has_response_headers: bool = False
-    last_response: Response | None = None
-    name: PluginId = field(default_factory=PluginId)
+    __slots__ = (
+        "_http",
+        "_id",
+        "_log",
+        "_make_http",
+        "_make_log",
+        "config",
+        "has_response_headers",
+        "last_response",
+        "variables",
+    )
+
+    def __init__(
+        self,
+        config: Config,
+        variables: Variables,
+        make_http: Callable[[], Http],
+        make_log: Callable[[PluginState], PluginLog],
+        *,
+        has_response_headers: bool = False,
+    ) -> None:
+        self.config = config
+        self.variables = variables
+        self.has_response_headers = has_response_headers
+        self.last_response: Response | None = None
+        self._make_http = make_http
+        self._make_log = make_log
+        self._http: Http | None = None
+        self._log: PluginLog | None = None
+        self._id: uuid.UUID | None = None
 
     @property
     def id(self) -> uuid.UUID:
-        """The plugin's own name."""
-        return self.name.value
+        """The plugin's own name, made up when somebody first asks."""
+        if self._id is None:
+            import uuid
+
+            self._id = uuid.uuid4()
+        return self._id
+
+    @property
+    def http(self) -> Http:
+        """How the guest reaches the network."""
+        if self._http is None:
+            self._http = self._make_http()
+        return self._http
+
+    @property
+    def log(self) -> PluginLog:
+        """Where the guest's messages go."""
+        if self._log is None:
+            self._log = self._make_log(self)
+        return self._log
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        if self._http is not None:
+            self._http.close()

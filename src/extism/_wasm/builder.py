@@ -280,7 +280,7 @@ class Builder:
         section = write_producers(fields)
         self._changes.customs[section.name] = section
 
-    def _append(self, id_: SectionId, entry: bytes) -> None:
+    def _append(self, id_: int, entry: bytes) -> None:
         self._changes.appended[id_].append([entry])
 
     def _table(self, index: int) -> TableType:

@@ -8,11 +8,10 @@ section and offset. The walk through code is the exception: for speed it has a l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from extism._wasm import leb128
 from extism.errors import WasmError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from extism._wasm.model import Section
 

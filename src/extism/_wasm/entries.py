@@ -10,15 +10,15 @@ Source:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
-
-from extism._wasm.instructions import read_expression
 from extism._wasm.model import DataSegment, ElementSegment, Export, Global, Kind, TableType
 from extism._wasm.valtypes import read_globaltype, read_tabletype, read_valtype
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from extism._wasm.cursor import Cursor
-    from extism._wasm.model import ElementItems, ElementMode
+    from extism._wasm.model import ElementMode
 
 __all__ = [
     "KINDS",
@@ -36,6 +36,13 @@ KINDS: Final[tuple[Kind, ...]] = ("func", "table", "memory", "global", "tag")
 
 TABLE_WITH_INIT: Final = b"\x40\x00"
 """What a table begins with whose initial value is not null."""
+
+
+def _expression(cursor: Cursor) -> bytes:
+    """Read a constant expression; the table of instructions is loaded for it, which few loads of plugins need."""
+    from extism._wasm.instructions import read_expression
+
+    return read_expression(cursor)
 
 
 def read_kind(cursor: Cursor) -> Kind:
@@ -57,12 +64,12 @@ def read_table(cursor: Cursor) -> tuple[TableType, bytes]:
         return read_tabletype(cursor), b""
     if cursor.take(2) != TABLE_WITH_INIT:
         raise cursor.fail("a table of an unknown form", cursor.offset - 1)
-    return read_tabletype(cursor), read_expression(cursor)
+    return read_tabletype(cursor), _expression(cursor)
 
 
 def read_global(cursor: Cursor) -> Global:
     """Read a global of the module's own."""
-    return Global(read_globaltype(cursor), read_expression(cursor))
+    return Global(read_globaltype(cursor), _expression(cursor))
 
 
 def read_export(cursor: Cursor) -> Export:
@@ -85,19 +92,17 @@ def read_element(cursor: Cursor) -> ElementSegment:
     if flags > 7:
         raise cursor.fail(f"an element segment with unknown flags {flags:#x}")
     is_active, has_expressions = not flags & 1, bool(flags & 4)
-    mode = "active" if is_active else "declarative" if flags & 2 else "passive"
+    mode: ElementMode = "active" if is_active else "declarative" if flags & 2 else "passive"
     table = cursor.u32() if is_active and flags & 2 else 0
-    offset = read_expression(cursor) if is_active else b""
+    offset = _expression(cursor) if is_active else b""
     element = "funcref"
     if flags & 3:
         element = read_valtype(cursor) if has_expressions else _element_kind(cursor)
     count = cursor.count()
-    items = tuple(
-        [read_expression(cursor) if has_expressions else cursor.u32() for _ in range(count)]
+    items: Any = tuple(
+        [_expression(cursor) if has_expressions else cursor.u32() for _ in range(count)]
     )
-    return ElementSegment(
-        cast("ElementMode", mode), element, table, offset, cast("ElementItems", items)
-    )
+    return ElementSegment(mode, element, table, offset, items)
 
 
 def _element_kind(cursor: Cursor) -> str:
@@ -113,6 +118,6 @@ def read_data(cursor: Cursor) -> DataSegment:
     if flags > 2:
         raise cursor.fail(f"a data segment with unknown flags {flags:#x}")
     memory = None if flags == 1 else cursor.u32() if flags == 2 else 0
-    offset = b"" if memory is None else read_expression(cursor)
+    offset = b"" if memory is None else _expression(cursor)
     inside = cursor.inner()
     return DataSegment(memoryview(cursor.data)[inside.offset : inside.end], memory, offset)

@@ -3,7 +3,7 @@ Make all growth of a module's memories and tables come out of one budget, to the
 
 Each `memory.grow` and `table.grow` becomes a call of a function that takes what is wanted from the budget, grows,
 and gives it back if the engine refused. These functions are appended: no function gets another number. The
-budget is a mutable global, which modules share by importing it.
+budget is a mutable global, which modules share by importing it; its layout is in `marks.py`.
 
 Before and after, for a module that stays by itself (`meter`)::
 
@@ -15,13 +15,6 @@ Before and after, for a module that stays by itself (`meter`)::
                                             ;; more than the budget: -1, or the end
                                             ;; budget -= 65536 * pages; memory.grow; -1: budget += as much
                                             ...))
-
-Layout of the budget::
-
-    | bytes that are left, a multiple of 16 | 0 | ENDED | REFUSED | STRICT |
-     63                                    4  3    2        1        0
-
-Everything that is taken is a multiple of 16, so the marks change neither a comparison nor a difference.
 
 What can go wrong: code is cut off (by a deadline, by fuel) at the entry of functions and in loops. There is no
 loop here, so whatever is taken is also grown or given back.
@@ -35,6 +28,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from extism._wasm import assembly as asm
 from extism._wasm.assembly import const, global_get, global_set, local_get, local_set
 from extism._wasm.leb128 import write_unsigned
+from extism._wasm.marks import ELEMENT_BYTES, ENDED, REFUSED, STRICT
 from extism._wasm.model import FuncType, GlobalType, Import, SectionId
 from extism._wasm.reader import read
 from extism._wasm.rebuild import Changes, rebuild
@@ -52,30 +46,10 @@ if TYPE_CHECKING:
 Entry = TypeVar("Entry")
 
 __all__ = [
-    "ELEMENT_BYTES",
-    "ENDED",
-    "MARKS",
-    "REFUSED",
-    "STRICT",
     "Meter",
     "meter",
     "starting_bytes",
 ]
-
-STRICT: Final = 1
-"""Set by the owner of the budget: code that wants more than is left ends; else it gets -1."""
-
-REFUSED: Final = 2
-"""Code wanted more than was left, and was told so by -1."""
-
-ENDED: Final = 4
-"""Code wanted more than was left, and was ended, by the trap of `unreachable`."""
-
-MARKS: Final = 15
-"""The bits of the budget that are no bytes."""
-
-ELEMENT_BYTES: Final = 16
-"""What an element of a table counts; a page of memory counts as many bytes as it has."""
 
 _ELEMENT_LOG2: Final = ELEMENT_BYTES.bit_length() - 1
 _TOO_MUCH: Final = -ELEMENT_BYTES

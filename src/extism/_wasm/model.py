@@ -9,12 +9,16 @@ A value type is its text: `"i32"`, `"funcref"`, `"(ref null 3)"`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Literal, TypeAlias
+from extism._dataclass import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, Literal, TypeAlias
+
 
 __all__ = [
     "PAGE_SIZE_LOG2",
+    "SECTION_NAMES",
     "ArrayType",
     "CompositeType",
     "ContType",
@@ -44,32 +48,50 @@ __all__ = [
 ValType: TypeAlias = str
 """A value type as the text format writes it; type indices stay numbers."""
 
-Kind: TypeAlias = Literal["func", "table", "memory", "global", "tag"]
+Kind: TypeAlias = "Literal['func', 'table', 'memory', 'global', 'tag']"
 """What can be imported or exported, in the order of the bytes 0 to 4."""
 
-PAGE_SIZE_LOG2 = 16
+PAGE_SIZE_LOG2: Final = 16
 
 
-class SectionId(IntEnum):
-    """The kinds of section, by the byte that starts them."""
+class SectionId:
+    """The kinds of section: the byte that starts each. `SECTION_NAMES` has their names at these places."""
 
-    CUSTOM = 0
-    TYPE = 1
-    IMPORT = 2
-    FUNCTION = 3
-    TABLE = 4
-    MEMORY = 5
-    GLOBAL = 6
-    EXPORT = 7
-    START = 8
-    ELEMENT = 9
-    CODE = 10
-    DATA = 11
-    DATA_COUNT = 12
-    TAG = 13
+    CUSTOM: Final = 0
+    TYPE: Final = 1
+    IMPORT: Final = 2
+    FUNCTION: Final = 3
+    TABLE: Final = 4
+    MEMORY: Final = 5
+    GLOBAL: Final = 6
+    EXPORT: Final = 7
+    START: Final = 8
+    ELEMENT: Final = 9
+    CODE: Final = 10
+    DATA: Final = 11
+    DATA_COUNT: Final = 12
+    TAG: Final = 13
 
 
-@dataclass(frozen=True, slots=True)
+SECTION_NAMES: Final = (
+    "custom",
+    "type",
+    "import",
+    "function",
+    "table",
+    "memory",
+    "global",
+    "export",
+    "start",
+    "element",
+    "code",
+    "data",
+    "data_count",
+    "tag",
+)
+
+
+@dataclass(frozen=True)
 class FuncType:
     """The parameters and results of a function."""
 
@@ -82,7 +104,7 @@ class FuncType:
         return f"(func{params}{results})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FieldType:
     """A field of a struct or the element of an array; `storage` may also be `i8` or `i16`."""
 
@@ -93,7 +115,7 @@ class FieldType:
         return f"(mut {self.storage})" if self.mutable else self.storage
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StructType:
     """A struct of the garbage-collected heap."""
 
@@ -103,7 +125,7 @@ class StructType:
         return f"(struct{''.join(f' (field {field})' for field in self.fields)})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ArrayType:
     """An array of the garbage-collected heap."""
 
@@ -113,7 +135,7 @@ class ArrayType:
         return f"(array {self.element})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ContType:
     """A continuation of the function type with that index (stack switching)."""
 
@@ -123,10 +145,10 @@ class ContType:
         return f"(cont {self.type_index})"
 
 
-CompositeType: TypeAlias = FuncType | StructType | ArrayType | ContType
+CompositeType: TypeAlias = "FuncType | StructType | ArrayType | ContType"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SubType:
     """
     One entry of the type index space.
@@ -155,7 +177,7 @@ class SubType:
         return f"({' '.join(words)} {self.composite})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """
     How large a table or memory is at first, and at most.
@@ -178,7 +200,7 @@ class Limits:
         return " ".join(words + (["shared"] if self.is_shared else []))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MemoryType:
     """A linear memory; a page has `1 << page_size_log2` bytes, 64 KiB unless the module says else."""
 
@@ -195,7 +217,7 @@ class MemoryType:
         return f"(memory {self.limits}{pages})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TableType:
     """A table of references."""
 
@@ -206,7 +228,7 @@ class TableType:
         return f"(table {self.limits} {self.element})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GlobalType:
     """The type of a global."""
 
@@ -217,7 +239,7 @@ class GlobalType:
         return f"(global (mut {self.value}))" if self.mutable else f"(global {self.value})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TagType:
     """The type of an exception: what it carries are the parameters of `func`."""
 
@@ -228,10 +250,10 @@ class TagType:
         return f"(tag{params})"
 
 
-ExternType: TypeAlias = FuncType | TableType | MemoryType | GlobalType | TagType
+ExternType: TypeAlias = "FuncType | TableType | MemoryType | GlobalType | TagType"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Import:
     """One import; `type_index` is that of a function's or tag's type, else None."""
 
@@ -242,7 +264,7 @@ class Import:
     type_index: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Export:
     """One export: `index` is a place in the index space of its kind."""
 
@@ -251,7 +273,7 @@ class Export:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Global:
     """A global of the module's own; `init` is its constant expression with the closing `end`."""
 
@@ -259,11 +281,11 @@ class Global:
     init: bytes
 
 
-ElementMode: TypeAlias = Literal["active", "passive", "declarative"]
-ElementItems: TypeAlias = tuple[int, ...] | tuple[bytes, ...]
+ElementMode: TypeAlias = "Literal['active', 'passive', 'declarative']"
+ElementItems: TypeAlias = "tuple[int, ...] | tuple[bytes, ...]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ElementSegment:
     """
     References that a table starts with.
@@ -283,7 +305,7 @@ class ElementSegment:
     items: ElementItems
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DataSegment:
     """
     Bytes that a memory starts with, or that `memory.init` copies later.
@@ -299,13 +321,13 @@ class DataSegment:
     offset: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Section:
     """
     One section, still raw.
 
     Attributes:
-        id: What it holds.
+        id: What it holds, one of `SectionId`.
         data: The bytes that it lies in, for a section that was read: the whole module.
         start: Offset of the id byte.
         body: Offset of the first byte behind id and size; in a custom section, behind its name too.
@@ -313,7 +335,7 @@ class Section:
         name: Of a custom section; else the name that the spec uses for it.
     """
 
-    id: SectionId
+    id: int
     data: bytes
     start: int
     body: int

@@ -14,10 +14,8 @@ Source:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Final
-
+from extism._cached import cached_property
+from extism._dataclass import dataclass
 from extism._wasm.cursor import Cursor
 from extism._wasm.entries import (
     read_data,
@@ -28,6 +26,7 @@ from extism._wasm.entries import (
     read_table,
 )
 from extism._wasm.model import (
+    SECTION_NAMES,
     DataSegment,
     ElementSegment,
     Export,
@@ -52,9 +51,10 @@ from extism._wasm.valtypes import (
 )
 from extism.errors import WasmError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from typing import TypeVar
+    from typing import Final, TypeVar
 
     Item = TypeVar("Item")
 
@@ -88,7 +88,6 @@ MOST_ENTRIES: Final = 1_000_000
 """In one section; the limit of the JavaScript API, which engines share. It bounds memory."""
 
 _RANK: Final = {id_: rank for rank, id_ in enumerate(SECTION_ORDER)}
-_LAST_SECTION: Final = max(SectionId)
 
 
 def read(data: bytes | bytearray | memoryview) -> Module:
@@ -128,11 +127,10 @@ def _sections(cursor: Cursor) -> Iterator[Section]:
 
 def _section(cursor: Cursor) -> Section:
     start = cursor.offset
-    number = cursor.byte()
-    if number > _LAST_SECTION:
-        raise cursor.fail(f"unknown section {number}", start)
-    id_ = SectionId(number)
-    cursor.section = id_.name.lower()
+    id_ = cursor.byte()
+    if id_ >= len(SECTION_NAMES):
+        raise cursor.fail(f"unknown section {id_}", start)
+    cursor.section = SECTION_NAMES[id_]
     inside = cursor.inner()
     cursor.section = ""
     name = inside.name() if id_ == SectionId.CUSTOM else inside.section
@@ -154,7 +152,7 @@ class Module:
     data: bytes
     sections: tuple[Section, ...]
 
-    def section(self, id_: SectionId) -> Section | None:
+    def section(self, id_: int) -> Section | None:
         """Return the section of that kind, None if the module has none."""
         return next((section for section in self.sections if section.id == id_), None)
 
@@ -178,7 +176,9 @@ class Module:
     def function_type_indices(self) -> tuple[int, ...]:
         """Type index of every function: first the imported ones, then the module's own."""
         imported = (item.type_index for item in self.imports if item.kind == "func")
-        own = self._items(SectionId.FUNCTION, Cursor.u32)
+        own = self._bytes_as_numbers(SectionId.FUNCTION) or self._items(
+            SectionId.FUNCTION, Cursor.u32
+        )
         return (*(index for index in imported if index is not None), *own)
 
     @cached_property
@@ -285,7 +285,7 @@ class Module:
         }
 
     def _items(
-        self, id_: SectionId, item: Callable[[Cursor], Item], smallest: int = 1
+        self, id_: int, item: Callable[[Cursor], Item], smallest: int = 1
     ) -> tuple[Item, ...]:
         """Decode a section that is one list; nothing may follow the list."""
         section = self.section(id_)
@@ -296,7 +296,17 @@ class Module:
         cursor.finish()
         return items
 
-    def _number(self, id_: SectionId) -> int | None:
+    def _bytes_as_numbers(self, id_: int) -> bytes:
+        """Return a list of numbers below 128 as it stands: most modules have few types and many functions."""
+        section = self.section(id_)
+        if section is None:
+            return b""
+        cursor = Cursor.over(section)
+        count = cursor.count(1, MOST_ENTRIES)
+        numbers = cursor.take(count) if count == cursor.remaining else b""
+        return numbers if numbers.isascii() else b""
+
+    def _number(self, id_: int) -> int | None:
         """Decode a section that is one number."""
         section = self.section(id_)
         if section is None:

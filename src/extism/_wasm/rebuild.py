@@ -71,13 +71,9 @@ class Changes:
     """
 
     renumbering: Renumbering = field(default_factory=lambda: Renumbering({}))
-    appended: defaultdict[SectionId, list[list[Chunk]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    edited: defaultdict[SectionId, dict[int, Edit]] = field(
-        default_factory=lambda: defaultdict(dict)
-    )
-    replaced: dict[SectionId, Section | None] = field(default_factory=dict)
+    appended: defaultdict[int, list[list[Chunk]]] = field(default_factory=lambda: defaultdict(list))
+    edited: defaultdict[int, dict[int, Edit]] = field(default_factory=lambda: defaultdict(dict))
+    replaced: dict[int, Section | None] = field(default_factory=dict)
     names: defaultdict[Space, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
     customs: dict[str, Section | None] = field(default_factory=dict)
 
@@ -96,7 +92,7 @@ def rebuild(module: Module, changes: Changes) -> list[Section]:
 
 
 def _in_order(
-    module: Module, new: dict[SectionId, Section | None], customs: dict[int, Section | None]
+    module: Module, new: dict[int, Section | None], customs: dict[int, Section | None]
 ) -> Iterator[Section | None]:
     """Give all sections: custom ones where they stood, the others in the order of the spec."""
     waiting = list(SECTION_ORDER)
@@ -115,7 +111,7 @@ def _in_order(
     yield from customs.values()
 
 
-def _section(module: Module, changes: Changes, id_: SectionId) -> Section | None:
+def _section(module: Module, changes: Changes, id_: int) -> Section | None:
     old = changes.replaced[id_] if id_ in changes.replaced else module.section(id_)
     appended = changes.appended.get(id_, [])
     if old is not None and id_ not in changes.replaced:
@@ -202,7 +198,7 @@ def _data(cursor: Cursor, renumbering: Renumbering) -> list[Chunk]:
     return write_data(replace(segment, memory=memory, offset=offset))
 
 
-_ENTRIES: Final[Mapping[SectionId, Callable[[Cursor, Renumbering], list[Chunk]]]] = {
+_ENTRIES: Final[Mapping[int, Callable[[Cursor, Renumbering], list[Chunk]]]] = {
     SectionId.TABLE: _table,
     SectionId.MEMORY: _memory,
     SectionId.GLOBAL: _global,
@@ -212,7 +208,7 @@ _ENTRIES: Final[Mapping[SectionId, Callable[[Cursor, Renumbering], list[Chunk]]]
 }
 """Read an entry and give it back with its indices renumbered."""
 
-_DEPENDS_ON: Final[Mapping[SectionId, frozenset[Space]]] = {
+_DEPENDS_ON: Final[Mapping[int, frozenset[Space]]] = {
     SectionId.TABLE: frozenset({"func", "global"}),
     SectionId.GLOBAL: frozenset({"func", "global"}),
     SectionId.EXPORT: frozenset({"func", "table", "memory", "global", "tag"}),

@@ -11,8 +11,6 @@ Source:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from extism._wasm.leb128 import write_signed, write_unsigned
 from extism._wasm.model import (
     PAGE_SIZE_LOG2,
@@ -31,6 +29,7 @@ from extism._wasm.model import (
 )
 from extism.errors import WasmError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

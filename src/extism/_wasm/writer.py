@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from extism._wasm.entries import KINDS, TABLE_WITH_INIT
 from extism._wasm.leb128 import write_unsigned
-from extism._wasm.model import GlobalType, MemoryType, Section, SectionId, TableType
+from extism._wasm.model import SECTION_NAMES, GlobalType, MemoryType, Section, SectionId, TableType
 from extism._wasm.reader import HEADER
 from extism._wasm.valtypes import (
     write_globaltype,
@@ -69,7 +69,7 @@ def write_sections(sections: Iterable[Section]) -> bytes:
     return b"".join([HEADER, *(section.raw for section in sections)])
 
 
-def new_section(id_: SectionId, chunks: Iterable[Chunk], name: str | None = None) -> Section:
+def new_section(id_: int, chunks: Iterable[Chunk], name: str | None = None) -> Section:
     """
     Return a section with these bytes behind its header.
 
@@ -79,7 +79,7 @@ def new_section(id_: SectionId, chunks: Iterable[Chunk], name: str | None = None
     chunks = list(chunks)
     size = write_unsigned(sum(map(len, chunks)))
     data = b"".join([bytes((id_,)), size, *chunks])
-    return Section(id_, data, 0, 1 + len(size), len(data), name or id_.name.lower())
+    return Section(id_, data, 0, 1 + len(size), len(data), name or SECTION_NAMES[id_])
 
 
 def new_custom(name: str, payload: Chunk) -> Section:

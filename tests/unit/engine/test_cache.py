@@ -258,16 +258,6 @@ def test_another_secret_makes_all_entries_worthless(engine, folder, compiled):
     assert len(compiled) == 2
 
 
-def test_the_first_secret_stays(tmp_path):
-    """Of two processes that make one at the same time both use the same."""
-    path = tmp_path / "secret"
-    cache_module._write_once(path, b"first")
-    cache_module._write_once(path, b"second")
-
-    assert path.read_bytes() == b"first"
-    assert [each.name for each in tmp_path.iterdir()] == ["secret"]
-
-
 WRITER = """
 import sys
 from pathlib import Path

@@ -11,6 +11,7 @@ import pytest
 from extism._engine import cache as cache_module
 from extism._engine.cache import ModuleCache
 from extism._engine.engine import wat_to_wasm
+from extism._vault import Vault
 
 WASM = wat_to_wasm('(module (func (export "get") (result i32) (i32.const 7)))')
 OTHER = wat_to_wasm('(module (func (export "get") (result i32) (i32.const 8)))')
@@ -114,7 +115,7 @@ def test_where_nothing_can_be_noted_the_artefact_is_checked_each_time(
     def refuse(*_):
         raise PermissionError("read-only")
 
-    monkeypatch.setattr(cache_module, "_write", refuse)
+    monkeypatch.setattr(Vault, "put", refuse)
     counts = []
     for _ in range(2):
         reads.clear()

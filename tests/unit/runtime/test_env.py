@@ -38,8 +38,8 @@ def call(code):
     state = PluginState(
         config=Config({"key": "value", "empty": ""}),
         variables=Variables(1000),
-        http=Http(AllowedHosts(["127.0.0.1"])),
-        log=PluginLog("the-id"),
+        make_http=lambda: Http(AllowedHosts(["127.0.0.1"])),
+        make_log=lambda _: PluginLog("the-id"),
     )
     kernel = Kernel(Linker(shared_engine()).instantiate(Store(shared_engine()), code))
     call = Call("run", state)

@@ -12,7 +12,8 @@ from wat_guests import ECHO, imports, wat
 import extism
 from extism import abi
 from extism._engine.engine import wat_to_wasm
-from extism._runtime.fuse import ENTRY, PREFIX, can_fuse, fuse
+from extism._runtime.fuse import fuse
+from extism._runtime.fusing import ENTRY, PREFIX, can_fuse
 from extism._wasm.reader import read
 from extism.compiled import CompiledPlugin
 from extism.errors import Trap

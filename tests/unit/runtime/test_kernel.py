@@ -12,7 +12,7 @@ from extism._engine.linker import Linker
 from extism._engine.store import Store
 from extism._runtime import kernel as kernel_module
 from extism._runtime.kernel import Kernel, NoRoom, kernel_wasm
-from extism._wasm.meter import STRICT
+from extism._wasm.marks import STRICT
 
 PAGE = 65536
 WILD = [1, 31, 511, 513, 4096, 2**31, 2**32, 2**32 + 512, 2**63 - 1, -1, -512, -(2**63)]

@@ -9,7 +9,7 @@ import pytest
 import wasmtime
 from bare_kernel import FIRST, KERNEL_FUNCTIONS, BareKernel, engine, kernel_text
 
-from extism._wasm.meter import ENDED, REFUSED, STRICT
+from extism._wasm.marks import ENDED, REFUSED, STRICT
 from extism.abi import ENV, PAGE
 
 if TYPE_CHECKING:

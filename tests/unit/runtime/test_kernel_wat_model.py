@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from extism._wasm.meter import MARKS
+from extism._wasm.marks import MARKS
 from extism.abi import PAGE
 
 U64 = (1 << 64) - 1

@@ -7,7 +7,8 @@ import pytest
 from extism._engine.engine import Settings, shared_engine, wat_to_wasm
 from extism._engine.linker import Linker
 from extism._engine.store import Store
-from extism._wasm.meter import ENDED, REFUSED, STRICT, meter, starting_bytes
+from extism._wasm.marks import ENDED, REFUSED, STRICT
+from extism._wasm.meter import meter, starting_bytes
 from extism._wasm.names import names_of
 from extism._wasm.reader import read
 from extism.errors import WasmError

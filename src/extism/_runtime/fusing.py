@@ -1,0 +1,94 @@
+"""
+Which plugins take the kernel in, and how the host finds its way in those that did.
+
+How a module and the kernel become one is in `fuse.py`, which is loaded when that has to be done: code that was fused
+before comes from the cache.
+"""
+
+from __future__ import annotations
+
+from extism import abi
+from extism._cached import cache
+from extism._digest import sha256
+from extism._runtime.kernel import kernel_text
+from extism._wasm.model import FuncType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from extism._wasm.reader import Module
+
+__all__ = [
+    "ENTRY",
+    "ENTRY_NAME",
+    "ENTRY_TYPE",
+    "PREFIX",
+    "START",
+    "can_fuse",
+    "fused_label",
+    "kernel_imports",
+    "without_entry",
+]
+
+PREFIX: Final = "extism:kernel "
+"""What the host finds the kernel's exports under, in a fused module."""
+
+START: Final = PREFIX + "start"
+"""The export that was the module's start function."""
+
+ENTRY: Final = PREFIX + "enter "
+"""What the entry of a callable export is exported as, before its name."""
+
+ENTRY_TYPE: Final = FuncType(("i64",), ("i32", "i64", "i64", "i64"))
+"""
+The type of all entries: the length of the input, which the host has written at the first handle, to return
+code (0 where the function has none), output offset and length, and error handle.
+"""
+
+ENTRY_NAME: Final = "kernel.enter"
+"""What entries are called in backtraces, until `without_entry` takes them out."""
+
+_VERSION: Final = "4"
+"""Changes whenever equal modules are fused differently with the same kernel."""
+
+
+def without_entry(text: str) -> str:
+    """Return a backtrace without the frame of the entry, which is no function of the plugin's."""
+    import re
+
+    return re.sub(rf"(?m)^ +\d+: .*!{re.escape(ENTRY_NAME)}\n?", "", text)
+
+
+@cache
+def kernel_imports() -> tuple[abi.HostImport, ...]:
+    """Return functions that meet a fused module's imports of the kernel; nothing calls them."""
+    return tuple(
+        abi.HostImport(abi.ENV, row.name, row.params, row.results, _uncalled)
+        for row in abi.FUNCTIONS.values()
+        if row.by == "kernel"
+    )
+
+
+def _uncalled(*_: object) -> tuple[()]:
+    raise AssertionError("a fused module calls the kernel's functions, not its imports")
+
+
+@cache
+def fused_label(parts: tuple[str, ...]) -> str:
+    """Return the name of what `fuse` does with a kernel of `parts`, for the cache: it changes with what is done."""
+    return f"fused {_VERSION} {sha256(kernel_text(parts).encode()).hex()}"
+
+
+def can_fuse(module: Module) -> bool:
+    """Tell whether a module can take the kernel in, as far as its bytes show."""
+    types = module.types
+    return (
+        not module.imported_count("memory")
+        and not any(export.name.startswith(PREFIX) for export in module.exports)
+        and all(
+            types[item.type_index].is_plain
+            for item in module.imports
+            if item.module == abi.ENV and item.type_index is not None
+        )
+    )

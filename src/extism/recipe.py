@@ -1,0 +1,305 @@
+"""
+`Recipe`: what becomes a program when modules are compiled and linked, and how it is found when it was made before.
+
+A program without host functions depends on nothing but the recipe. Such programs are kept for a while after the last
+plugin of theirs has gone: at most 32, of at most 64 MB of modules together, five minutes after their last use, and
+none of them when memory runs out.
+"""
+
+from __future__ import annotations
+
+import os
+
+from extism import abi
+from extism._cached import cache, cached_property
+from extism._dataclass import dataclass
+from extism._engine.cache import Rewrite
+from extism._engine.engine import shared_engine
+from extism._engine.faults import cause_first
+from extism._kept import Kept
+from extism._runtime.budget import Budget, metering
+from extism._runtime.env import host_imports
+from extism._runtime.fusing import can_fuse, fused_label, kernel_imports
+from extism._runtime.homes import Homes
+from extism._runtime.instance import Program
+from extism._runtime.kernel import PARTS, kernel_parts, kernel_wasm, memory_count
+from extism._runtime.linking import Unit, check_imports, host_linker, in_order
+from extism._runtime.outcome import CREATION
+from extism.errors import CompileError, Error, LinkError, WasmError
+from extism.manifest import MAIN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+    from types import TracebackType
+    from typing import Final, Literal
+
+    from extism._engine.cache import ModuleCache
+    from extism._engine.engine import Engine, Module, Settings
+    from extism._engine.linker import InstancePre, Linker
+    from extism._engine.wasi import Wasi
+    from extism._runtime.linking import Part
+    from extism.abi import HostImport
+    from extism.functions import Function
+    from extism.manifest import Manifest
+    from extism.modules import Loaded
+    from extism.world import WasiOptions
+
+__all__ = ["Recipe", "Stage"]
+
+_WASI_OUTPUT: Final = "EXTISM_ENABLE_WASI_OUTPUT"
+"""Set to anything in the host's environment, guests write to the host's own stdout and stderr."""
+
+_FUSE: Final = "EXTISM_FUSE"
+"""The environment variable that leaves kernel and plugins apart if it is 0."""
+
+_programs: Final = Kept(32, 64 << 20)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """
+    Everything that a program depends on, but for its host functions.
+
+    Attributes:
+        settings: Of the engine.
+        cache: Where native code is looked for.
+        manifest: Limits and grants.
+        digests: Of the modules as they were supplied, in the order of the manifest.
+        wasi: As in `CompiledPlugin`, like the others.
+    """
+
+    settings: Settings
+    cache: ModuleCache
+    manifest: Manifest
+    digests: tuple[bytes, ...]
+    wasi: bool | WasiOptions
+    max_memory: int | None
+    fuel: int | None
+    fuse: bool | None
+
+    def kept_program(self) -> Program | None:
+        """
+        Return the program without host functions, if it was made before and is still there.
+
+        Raises:
+            ManifestError: A directory that the modules are granted is not there.
+        """
+        key = self._key
+        found: Program | None = None if key is None else _programs.get(key)
+        if found is not None and self.manifest.allowed_paths:
+            with Stage(CREATION):
+                self._world()
+        return found
+
+    def program(self, modules: Sequence[Loaded], functions: Sequence[Function]) -> Program:
+        """
+        Return a program of these modules, dependencies found, imports checked, everything compiled.
+
+        Raises:
+            Error: Modules do not fit together, or the engine refuses one.
+        """
+        try:
+            made = self._made(modules, functions)
+        except MemoryError:
+            self._let_go()
+            made = self._made(modules, functions)
+        if self._key is not None and not functions:
+            _programs.put(self._key, made, sum(module.size for module in modules))
+        return made
+
+    @cached_property
+    def _key(self) -> Hashable:
+        """Equal for recipes of equal programs; None where that cannot be told."""
+        if not isinstance(self.wasi, bool):
+            return None
+        manifest = self.manifest
+        return (
+            self.settings,
+            self.cache,
+            self.digests,
+            manifest.module_names,
+            manifest.memory.max_pages,
+            self.wasi and (_inherited(), tuple(sorted(manifest.allowed_paths.items()))),
+            self.max_memory,
+            self.fuel,
+            self._wants_fuse,
+        )
+
+    @property
+    def _engine(self) -> Engine:
+        return shared_engine(self.settings)
+
+    @property
+    def _wants_fuse(self) -> bool:
+        return os.environ.get(_FUSE) != "0" if self.fuse is None else self.fuse
+
+    def _let_go(self) -> None:
+        _programs.clear()
+        self.cache.forget()
+
+    def _made(self, modules: Sequence[Loaded], functions: Sequence[Function]) -> Program:
+        by_name = {module.part.name: module for module in modules}
+        has_wasi = self.wasi is not False
+        with Stage(CREATION):
+            host = tuple([function.host_import() for function in functions])
+            parts = [module.part for module in modules]
+            check_imports(parts, (*host_imports(), *host), has_wasi=has_wasi)
+            ordered = in_order(parts)
+            world = self._world()
+        extras = _kernel_parts(ordered, host)
+
+        def linker_on(
+            engine: Engine, house: Sequence[HostImport], kernel: Sequence[str] = ()
+        ) -> Linker:
+            return host_linker(engine, house, host, ordered, kernel=kernel, has_wasi=has_wasi)
+
+        fused = self._fused(modules, extras, linker_on)
+        with Stage("Unable to compile Extism plugin: "):
+            units = tuple(
+                [
+                    Unit(
+                        each.name,
+                        each.outline,
+                        None if fused else self._metered(by_name[each.name]),
+                    )
+                    for each in ordered
+                ]
+            )
+        main = next(unit for unit in units if unit.name == MAIN)
+        linker = kernel = None
+        if fused is None:
+            of_kernel = [name for part in extras for name in PARTS[part]]
+            linker = linker_on(self._engine, host_imports(), of_kernel)
+            kernel = self.cache.module(self._engine, kernel_wasm(extras), "kernel")
+        return Program(
+            units=units,
+            main=main,
+            linker=linker,
+            kernel=kernel,
+            fused=fused,
+            wasi=world,
+            budget=self._budget(ordered),
+            is_frail=abi.FRAIL_SECTION in main.outline.custom,
+            fuel=self.fuel,
+        )
+
+    def _world(self) -> Wasi | None:
+        wasi = self.wasi
+        if wasi is False:
+            return None
+        from extism._capabilities.paths import mounts
+        from extism.world import WasiOptions, wasi_world
+
+        if not isinstance(wasi, WasiOptions):
+            wasi = WasiOptions(stdout=_inherited(), stderr=_inherited())
+        return wasi_world(wasi, mounts(self.manifest.allowed_paths))
+
+    def _fused(
+        self,
+        modules: Sequence[Loaded],
+        extras: tuple[str, ...],
+        linker_on: Callable[[Engine, Sequence[HostImport]], Linker],
+    ) -> Homes | None:
+        """Return the plugin with the kernel inside, which has `extras`; None where they have to stay apart."""
+        module = modules[0]
+        is_alone = len(modules) == 1 and not self.settings.has_fuel
+        if not (self._wants_fuse and is_alone and can_fuse(module.part.outline)):
+            return None
+        rewrite, house = _fusing(extras), (*host_imports(), *kernel_imports())
+
+        def prepare(engine: Engine) -> InstancePre:
+            code = self._code(engine, module, rewrite)
+            try:
+                return linker_on(engine, house).prepare(code)
+            except LinkError as exc:  # what only the engine knows of WASI
+                exc.args = (CREATION + cause_first(str(exc)),)
+                raise
+
+        try:
+            memories = memory_count(extras)
+            return Homes(module.part.outline, memories, self.settings, prepare)
+        except (CompileError, WasmError) as exc:
+            import logging
+
+            # Whether the module itself is to blame shows when it is compiled as it is.
+            log = logging.getLogger("extism.compiled")
+            log.debug("%s stays apart from the kernel: %s", module.part.name, exc)
+            return None
+
+    def _metered(self, module: Loaded) -> Module:
+        """Return native code of a module that stays apart from the kernel, with its growth out of the budget."""
+        part = module.part
+        rewrite = metering(takes_start=part.is_command and part.name != MAIN)
+        try:
+            return self._code(self._engine, module, rewrite)
+        except (CompileError, WasmError) as exc:
+            # In the engine's words, if it is to blame itself.
+            self._engine.compile(module.binary(), part.name)
+            raise CompileError(
+                f"the engine takes this module, but not with its memory limited: {exc}",
+                module=part.name,
+            ) from exc
+
+    def _budget(self, parts: Sequence[Part]) -> Budget:
+        """Return what the manifest grants; where it says nothing, what the host grants."""
+        pages = self.manifest.memory.max_pages
+        max_bytes = self.max_memory if pages is None else pages * abi.PAGE
+        modules = tuple([part.outline for part in parts])
+        return Budget(max_bytes, is_strict=pages is not None, modules=modules)
+
+    def _code(self, engine: Engine, module: Loaded, rewrite: Rewrite) -> Module:
+        return self.cache.module(
+            engine,
+            module.binary,
+            module.part.name,
+            rewrite,
+            digest=module.digest,
+            size=module.size,
+        )
+
+
+@cache
+def _fusing(parts: tuple[str, ...]) -> Rewrite:
+    """Return `fuse` with a kernel of `parts`, as the cache wants it; it is loaded when it has to be done."""
+
+    def fused(wasm: bytes) -> bytes:
+        from extism._runtime.fuse import fuse
+
+        return fuse(wasm, parts)
+
+    return Rewrite(fused_label(parts), fused)
+
+
+def _kernel_parts(parts: Sequence[Part], host: Sequence[HostImport]) -> tuple[str, ...]:
+    """Return which parts the kernel of these modules gets, with `host` in the place of the house's functions."""
+    imports = [item for part in parts for item in part.outline.imports]
+    return kernel_parts(
+        {item.name for item in imports if item.module == abi.ENV},
+        {item.name for item in host if item.namespace == abi.ENV},
+    )
+
+
+def _inherited() -> Literal["inherit"] | None:
+    return "inherit" if _WASI_OUTPUT in os.environ else None
+
+
+class Stage:
+    """Puts upstream's words for a stage before the text of every error that ends it."""
+
+    __slots__ = ("_prefix",)
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def __enter__(self) -> None:
+        """Begin the stage."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Error) and not str(error).startswith("Unable to c"):
+            error.args = (self._prefix + str(error), *error.args[1:])
