@@ -22,7 +22,7 @@ from extism._runtime.env import host_imports
 from extism._runtime.fusing import can_fuse, fused_label, kernel_imports
 from extism._runtime.homes import Homes
 from extism._runtime.instance import Program
-from extism._runtime.kernel import PARTS, kernel_parts, kernel_wasm, memory_count
+from extism._runtime.kernel_source import PARTS, kernel_parts, kernel_wasm, memory_count
 from extism._runtime.linking import Unit, check_imports, host_linker, in_order
 from extism._runtime.outcome import CREATION
 from extism.errors import CompileError, Error, LinkError, WasmError

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bare_kernel import BareKernel
 
-from extism._runtime.kernel import kernel_text
+from extism._runtime.kernel_source import kernel_text
 
 __all__ = ["CONFIG", "VARIABLES", "BareShelf", "Head", "record"]
 

@@ -5,7 +5,7 @@ The kernel's functions and memories are appended to the plugin's own; every ment
 (calls, tables, references, exports) leads to the appended one, and calls of the accessors give way to their
 bodies, range check included. Nothing of the plugin's own moves: functions keep their numbers, since the imports
 stay, and are met by functions that nobody calls; or, for a part of the kernel that leaves work to the host
-(`kernel.PARTS`), by those of the host, which only the kernel calls. The start function is left out and
+(`kernel_source.PARTS`), by those of the host, which only the kernel calls. The start function is left out and
 exported, to be run when the host knows the kernel's memories. Each callable export gets an *entry*, which begins
 a call, makes it, and gives everything that the host wants to know of its end: one crossing where there would be
 three. Where code grows a memory or a table, it does so out of the kernel's budget (`_wasm/meter.py`).
@@ -35,7 +35,8 @@ from typing import TYPE_CHECKING, Final
 
 from extism import abi
 from extism._runtime.fusing import ENTRY, ENTRY_NAME, ENTRY_TYPE, PREFIX, START
-from extism._runtime.kernel import BUDGET, kernel_wasm
+from extism._runtime.kernel import BUDGET
+from extism._runtime.kernel_source import kernel_wasm
 from extism._wasm.assembly import END, call, const, local_get
 from extism._wasm.cursor import Cursor
 from extism._wasm.inline import Inlining, straight

@@ -10,7 +10,7 @@ from __future__ import annotations
 from extism import abi
 from extism._cached import cache
 from extism._digest import sha256
-from extism._runtime.kernel import kernel_text
+from extism._runtime.kernel_source import kernel_text
 from extism._wasm.model import FuncType
 
 TYPE_CHECKING = False

@@ -1,7 +1,7 @@
 """
 The host's handle on one kernel instance: give input, read output, blocks by handle.
 
-The kernel itself is `kernel.wat`, whose head explains its two memories. What the host needs to know is
+The kernel itself is `kernel.wat` (`kernel_source.py` has it assembled), whose head explains its two memories. What the host needs to know is
 read in place out of the root record and the headers; only allocating, freeing and `begin` run code.
 Every length comes from a header that no guest can write, and every range is checked against the
 memory's real size all the same.
@@ -9,19 +9,17 @@ memory's real size all the same.
 
 from __future__ import annotations
 
-import os
 import struct
 
 from extism import abi
-from extism._cached import cache, cached_property
+from extism._cached import cached_property
 from extism._dataclass import dataclass
-from extism._engine.engine import wat_to_wasm
 from extism._wasm.marks import ENDED, MARKS, REFUSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from typing import Any, Final, TypeAlias
+    from collections.abc import Sequence
+    from typing import Final, TypeAlias
 
     from extism._capabilities.log import PluginLog
     from extism._engine.linker import Instance
@@ -33,14 +31,9 @@ __all__ = [
     "BUDGET",
     "FIRST",
     "INITIAL_BYTES",
-    "PARTS",
     "Kernel",
     "NoRoom",
     "Want",
-    "kernel_parts",
-    "kernel_text",
-    "kernel_wasm",
-    "memory_count",
 ]
 
 Data: TypeAlias = "bytes | bytearray | memoryview"
@@ -55,19 +48,6 @@ BUDGET: Final = "budget"
 
 _GRANTED: Final = abi.DEFAULT_MAX_MEMORY
 """What a new kernel has in its budget."""
-
-PARTS: Final = {
-    "levels": (
-        *("log_trace", "log_debug", "log_info", "log_warn", "log_error"),
-        "get_log_level",
-    ),
-    "shelf": ("config_get", "var_get", "var_set"),
-}
-"""
-What `kernel.wat` can be extended by, as `NAME.wat`: short ways to functions of the host.
-
-Each part exports functions under the host's names and imports the host's own, for what it leaves to them.
-"""
 
 FIRST: Final = 512
 """The first handle."""
@@ -127,59 +107,6 @@ class Want:
 
     was_told: bool
     was_ended: bool
-
-
-def kernel_parts(imported: Collection[str], taken: Collection[str] = ()) -> tuple[str, ...]:
-    """
-    Return which parts the kernel of a plugin gets: those with a function that it imports.
-
-    Args:
-        imported: What its modules import of the ABI.
-        taken: What the user gives in the host's place; a part with such a function is left out.
-    """
-    return tuple(
-        part
-        for part, names in PARTS.items()
-        if not set(names).isdisjoint(imported) and set(names).isdisjoint(taken)
-    )
-
-
-@cache
-def kernel_wasm(parts: tuple[str, ...] = ()) -> bytes:
-    """Return the kernel with `parts` as a binary module, assembled once for each process."""
-    return wat_to_wasm(kernel_text(parts), "kernel")
-
-
-@cache
-def kernel_text(parts: tuple[str, ...] = ()) -> str:
-    """Return the kernel with `parts` as one module in the text format."""
-    head, opening, fields = _source("kernel").partition("(module")
-    name, line, fields = fields.partition("\n")
-    imports = [_import(name) for part in parts for name in PARTS[part]]
-    added = [_source(part) for part in parts]
-    body = fields.rstrip().removesuffix(")")
-    return "".join([head, opening, name, line, *imports, body, *added, ")"])
-
-
-def _source(name: str) -> str:
-    # As `importlib.resources` does it, which takes 10 ms to import.
-    loader: Any = __loader__  # type: ignore[name-defined]
-    text: bytes = loader.get_data(os.path.join(os.path.dirname(__file__), f"{name}.wat"))
-    return text.decode()
-
-
-def memory_count(parts: tuple[str, ...]) -> int:
-    """Return how many memories the kernel with `parts` has."""
-    return 2 + ("shelf" in parts)
-
-
-def _import(name: str) -> str:
-    """Return the import of a function of the host, which its part knows as `$host.name`."""
-    row = abi.FUNCTIONS[name]
-    params, results = " ".join(row.params), " ".join(row.results)
-    return (
-        f'  (import "{abi.ENV}" "{name}" (func $host.{name} (param {params}) (result {results})))\n'
-    )
 
 
 class Kernel:

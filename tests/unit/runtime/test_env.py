@@ -19,7 +19,8 @@ from extism._engine.linker import Linker
 from extism._engine.store import Store
 from extism._runtime.call import Call
 from extism._runtime.env import host_imports
-from extism._runtime.kernel import Kernel, kernel_wasm
+from extism._runtime.kernel import Kernel
+from extism._runtime.kernel_source import kernel_wasm
 from extism._runtime.state import PluginState
 from extism.errors import CallError, CapabilityDenied, OutOfMemory
 

@@ -11,7 +11,8 @@ from extism._engine.engine import shared_engine
 from extism._engine.linker import Linker
 from extism._engine.store import Store
 from extism._runtime import kernel as kernel_module
-from extism._runtime.kernel import Kernel, NoRoom, kernel_wasm
+from extism._runtime.kernel import Kernel, NoRoom
+from extism._runtime.kernel_source import kernel_wasm
 from extism._wasm.marks import STRICT
 
 PAGE = 65536

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bare_kernel import BareKernel
 
-from extism._runtime.kernel import PARTS, kernel_text
+from extism._runtime.kernel_source import PARTS, kernel_text
 from extism.abi import LOGGING_OFF
 
 LEVELS = ("trace", "debug", "info", "warn", "error")

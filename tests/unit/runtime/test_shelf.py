@@ -17,7 +17,8 @@ from extism._engine.engine import shared_engine, wat_to_wasm
 from extism._engine.linker import Linker
 from extism._engine.store import Store
 from extism._runtime.env import host_imports
-from extism._runtime.kernel import PARTS, Kernel, kernel_parts, kernel_wasm
+from extism._runtime.kernel import Kernel
+from extism._runtime.kernel_source import PARTS, kernel_parts, kernel_wasm
 from extism._runtime.shelf import PATIENCE
 from extism.abi import PAGE
 

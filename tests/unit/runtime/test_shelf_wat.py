@@ -24,7 +24,7 @@ def shelf():
 
 def test_it_imports_what_it_leaves_to_the_host(shelf):
     """The host's three functions under the ABI's name, with its types; it exports three of the same."""
-    from extism._runtime.kernel import kernel_text
+    from extism._runtime.kernel_source import kernel_text
 
     module = wasmtime.Module(engine(), kernel_text(("shelf",)))
     types = {name: (FUNCTIONS[name].params, FUNCTIONS[name].results) for name in NAMES}
