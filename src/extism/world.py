@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from extism._capabilities.log_names import LOGGER
 from extism._dataclass import dataclass, field
-from extism._engine.wasi import Preopen, Wasi
+from extism._engine.wasi import MAX_OPEN_FILES, Preopen, Wasi
 from extism.secret import Secret, reveal
 
 TYPE_CHECKING = False
@@ -48,6 +48,7 @@ class WasiOptions:
         stdin: All that standard input holds, the same for each new instance.
         stdout: Where standard output goes, see `Output`.
         stderr: Where standard error goes.
+        max_open_files: Files and directories that it may have open at once, beside those it is given.
     """
 
     argv: Sequence[str] = ()
@@ -55,6 +56,7 @@ class WasiOptions:
     stdin: bytes | str = b""
     stdout: Output = None
     stderr: Output = None
+    max_open_files: int = MAX_OPEN_FILES
 
 
 def wasi_asked(wasi: object) -> bool | WasiOptions:
@@ -83,6 +85,7 @@ def wasi_world(options: WasiOptions, mounts: Iterable[Mount]) -> Wasi:
         preopens=tuple(
             Preopen(mount.host, mount.guest, is_read_only=mount.read_only) for mount in mounts
         ),
+        max_open_files=options.max_open_files,
     )
 
 

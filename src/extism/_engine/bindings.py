@@ -309,6 +309,8 @@ SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "wasi_config_set_stderr_custom": (None, (_P, WriteCallback, _P, _P)),
     "wasi_config_preopen_dir": (c_bool, (_P, c_char_p, c_char_p, c_bool)),
     # linking and instances
+    "wasmtime_caller_context": (_P, (_P,)),
+    "wasmtime_caller_export_get": (c_bool, (_P, c_char_p, c_size_t, _P)),
     "wasmtime_linker_new": (_P, (_P,)),
     "wasmtime_linker_clone": (_P, (_P,)),
     "wasmtime_linker_delete": (None, (_P,)),

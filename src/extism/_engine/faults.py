@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TRAP_KINDS",
+    "CallerTrap",
     "Fault",
     "FaultKind",
+    "Interrupted",
     "ProgramExit",
     "cause_first",
     "error_text",
@@ -31,6 +33,14 @@ __all__ = [
 
 class ProgramExit(Exception):
     """Raised by the `proc_exit` of `linker.py`; its argument is the exit status, signed."""
+
+
+class CallerTrap(Exception):
+    """Raised by a function of the house to trap the code that called it; its argument is the text."""
+
+
+class Interrupted(Exception):
+    """Raised by a function of the house when the code that called it has to end; its argument is why."""
 
 
 class FaultKind:

@@ -38,6 +38,7 @@ __all__ = [
     "arm",
     "depth",
     "running_stores",
+    "stop_reason",
 ]
 
 TICK: Final = 0.005
@@ -199,7 +200,7 @@ def _decided(key: int) -> int | None:
     store = running_stores.get(key)
     if store is None or store.is_shielded:
         return None
-    reason = _stop_reason(store)
+    reason = stop_reason(store)
     return None if reason is None else _end(store, reason)
 
 
@@ -219,7 +220,8 @@ def _end(store: Interruptible, reason: str) -> int:
     return error
 
 
-def _stop_reason(store: Interruptible) -> str | None:
+def stop_reason(store: Interruptible) -> str | None:
+    """Return why code of a store has to end now, None if it may go on."""
     if store.cancelled_span == store.span:
         return StopReason.CANCELLED
     if store.deadline is not None and time.monotonic() >= store.deadline:

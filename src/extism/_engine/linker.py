@@ -68,8 +68,22 @@ class Linker:
 
     def define_trampoline(self, namespace: str, name: str, trampoline: Trampoline) -> None:
         """Let modules import a function that is ready; linkers may share it."""
+        self._define_callback(
+            namespace, name, trampoline.params, trampoline.results, trampoline.callback
+        )
+        self._trampolines.append(trampoline)
+
+    def _define_callback(
+        self,
+        namespace: str,
+        name: str,
+        params: Sequence[str],
+        results: Sequence[str],
+        callback: Any,
+    ) -> None:
+        """Let modules import what C calls; whoever made it keeps it."""
         space, label = namespace.encode(), name.encode()
-        kind = functype(trampoline.params, trampoline.results)
+        kind = functype(params, results)
         error = lib.wasmtime_linker_define_func_unchecked(
             self._pointer,
             space,
@@ -77,22 +91,27 @@ class Linker:
             label,
             len(label),
             kind,
-            trampoline.callback,
+            callback,
             None,
             None,
         )
         lib.wasm_functype_delete(kind)
         _raise(error, namespace, name)
-        self._trampolines.append(trampoline)
 
     def define_wasi(self) -> None:
         """
         Let modules import WASI preview 1; each store that runs them needs a `Wasi`.
 
-        NB. The engine's own `proc_exit` refuses every status from 126 on; ours takes them all.
+        NB. The engine's own `proc_exit` refuses every status from 126 on; ours takes them all. What else
+        is ours is in `wasi_shadows.py`.
         """
+        from extism._engine.wasi_behind import NAMESPACE
+        from extism._engine.wasi_shadows import shadows
+
         _raise(lib.wasmtime_linker_define_wasi(self._pointer))
-        self.define_function("wasi_snapshot_preview1", "proc_exit", ("i32",), (), _proc_exit)
+        self.define_function(NAMESPACE, "proc_exit", ("i32",), (), _proc_exit)
+        for name, params, callback in shadows():
+            self._define_callback(NAMESPACE, name, params, ("i32",), callback)
 
     def define_instance(self, namespace: str, instance: Instance) -> None:
         """Let modules of the same store import every export of `instance`."""

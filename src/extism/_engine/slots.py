@@ -3,9 +3,10 @@ Places that are kept ready for instances: a pool of address space, laid out once
 
 To map memories for an instance and to unmap them again takes longer than everything else in its life. An engine
 with slots has mapped them beforehand and only wipes what was written. A slot holds one instance of a module that
-`fits`; whoever takes more slots than there are gets none, and makes do with an engine that maps.
+`fits`, and the small one of `wasi_behind.py`; whoever takes more slots than there are gets none, and makes do
+with an engine that maps.
 
-The pool is address space, not memory: five terabytes of it, which shows in a process's virtual size and nowhere else.
+The pool is address space, not memory: six terabytes of it, which shows in a process's virtual size and nowhere else.
 Where that is not to be had (limits on address space, small machines), or where `EXTISM_SLOTS=0` says so, there
 are no slots.
 """
@@ -40,12 +41,12 @@ _KEPT_BYTES: Final = 16 << 10
 _BYTES_OF_A_MEMORY: Final = (4 << 30) + (64 << 20)
 """Address space: what 32 bits reach, and the guard pages on both sides."""
 
-_BYTES_OF_A_SLOT: Final = (_MEMORIES + 1) * _BYTES_OF_A_MEMORY + _TABLES * _TABLE_ELEMENTS * 8
-"""Address space: the further memory is the heap of exceptions."""
+_BYTES_OF_A_SLOT: Final = (_MEMORIES + 2) * _BYTES_OF_A_MEMORY + _TABLES * _TABLE_ELEMENTS * 8
+"""Address space: the further memories are the heap of exceptions and the page of `wasi_behind.py`."""
 
 _SETTINGS: Final = {
-    "total_core_instances": 1,
-    "total_memories": _MEMORIES,
+    "total_core_instances": 2,
+    "total_memories": _MEMORIES + 1,
     "total_tables": _TABLES,
     "total_gc_heaps": 1,  # where exceptions live
 }

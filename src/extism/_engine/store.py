@@ -11,8 +11,10 @@ does not watch; so spans nest 16 deep on a thread and no deeper.
 
 from __future__ import annotations
 
-from _thread import get_ident
+from _thread import LockType, allocate_lock, get_ident
+from _weakref import ref
 from ctypes import addressof, byref, c_char, c_int32, c_size_t, c_uint64, c_void_p
+from time import monotonic
 
 from extism._dataclass import replace
 from extism._engine.bindings import (
@@ -24,8 +26,15 @@ from extism._engine.bindings import (
     call_unchecked,
     lib,
 )
-from extism._engine.faults import Fault, FaultKind, error_text, from_error, from_trap
-from extism._engine.interrupts import MAX_DEPTH, arm, depth, running_stores
+from extism._engine.faults import (
+    Fault,
+    FaultKind,
+    Interrupted,
+    error_text,
+    from_error,
+    from_trap,
+)
+from extism._engine.interrupts import MAX_DEPTH, arm, depth, running_stores, stop_reason
 from extism._engine.shelter import sheltered
 from extism._engine.trampoline import SLOT, layout, running
 from extism.errors import CallError
@@ -37,9 +46,9 @@ if TYPE_CHECKING:
 
     from extism._engine.engine import Engine
     from extism._engine.interrupts import Clock
-    from extism._engine.wasi import Wasi
+    from extism._engine.wasi import Wasi, World
 
-__all__ = ["Function", "GlobalCell", "NoSlot", "Quick", "Store"]
+__all__ = ["Function", "GlobalCell", "NoSlot", "Quick", "Store", "store_at"]
 
 Quick: TypeAlias = "Callable[[object, int], tuple[Any, ...] | Fault]"
 """Called with data (see `Store.enter`) and an integer; gives results, or how the code ended badly."""
@@ -48,6 +57,18 @@ _DELETE: Final = lib.wasmtime_store_delete
 _UNLIMITED: Final = -1
 _PLENTY: Final = 2**63
 _TABLE_ELEMENTS: Final = 100_000
+_NAP: Final = 0.1
+"""Seconds of one wait: so late is a signal noticed at most, whichever thread the system gave it to."""
+
+_stores: Final[dict[int, ref[Store]]] = {}
+"""Those with a world, by the address of their context."""
+
+
+def store_at(context: int) -> Store:
+    """Return the store with a world whose context lies at that address."""
+    store = _stores[context]()
+    assert store is not None, "its code is running"
+    return store
 
 
 class NoSlot(Exception):
@@ -72,12 +93,15 @@ class Store:
         stop_reason: Why the interruption callback ended the code, one of `StopReason`.
         thread: The thread that opened the span.
         trap: Where the engine puts the address of a trap.
+        world: What became of its `Wasi`; None without one.
     """
 
     def __init__(self, engine: Engine, *, wasi: Wasi | None = None) -> None:
         self.engine = engine
         self.deadline: float | None = None
         self.raised: BaseException | None = None
+        self.world: World | None = None
+        self._alarm: LockType | None = None
         self.is_running = False
         self.is_shielded = False
         self.stop_reason: str | None = None
@@ -173,7 +197,46 @@ class Store:
             return False
         self.cancelled_span = span
         self.engine.clock.tick()
+        # Asked for after the span is marked: who falls asleep now looks at that first.
+        alarm = self._alarm
+        if alarm is not None:
+            try:
+                alarm.release()
+            except RuntimeError:
+                return True  # somebody else has woken it
         return True
+
+    def go_on(self) -> None:
+        """
+        Look whether code of this span may go on.
+
+        Raises:
+            Interrupted: It may not: the deadline has passed, or somebody cancelled.
+        """
+        reason = stop_reason(self)
+        if reason is not None:
+            self.stop_reason = reason
+            raise Interrupted(reason)
+
+    def rest(self, until: float) -> None:
+        """
+        Sleep until `until`, in monotonic seconds.
+
+        Raises:
+            Interrupted: The span ended before; the deadline, a `cancel` and a signal wake it.
+        """
+        self._alarm = alarm = allocate_lock()
+        alarm.acquire()
+        try:
+            end = until if self.deadline is None else min(until, self.deadline)
+            while True:
+                self.go_on()
+                left = end - monotonic()
+                if left <= 0:
+                    break
+                alarm.acquire(timeout=min(left, _NAP))
+        finally:
+            self._alarm = None
 
     def set_fuel(self, fuel: int) -> None:
         """Set how much the code may execute from now on; the engine must count fuel."""
@@ -271,8 +334,9 @@ class Store:
         return True
 
     def _set_wasi(self, wasi: Wasi) -> None:
-        pointer, keep = wasi.configure()
-        self._keep += keep
+        pointer, self.world = wasi.configure()
+        context = self.context
+        _stores[context] = ref(self, lambda _: _stores.pop(context, None))
         error = lib.wasmtime_context_set_wasi(self.context, pointer)
         if error:
             raise OSError(error_text(error))

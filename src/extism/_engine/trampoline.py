@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Final
 
-__all__ = ["SLOT", "Trampoline", "functype", "layout", "running"]
+__all__ = ["SLOT", "Trampoline", "functype", "keep_raised", "layout", "running"]
 
 SLOT: Final = 16
 """Bytes of one value in the engine's unchecked calling convention; results overwrite the arguments."""
@@ -176,15 +176,15 @@ def _entry(
                     except struct.error:  # unsigned, or of a wrong type
                         pack(buffer, 0, *convert(values))
             except BaseException as exc:  # noqa: BLE001 - it goes on from the slot, see the module's text
-                return _trap(exc)
+                return keep_raised(exc)
         except BaseException as exc:  # noqa: BLE001 - of a signal, in the line above
-            return _trap(exc)
+            return keep_raised(exc)
         return None
 
     return sheltered(enter)
 
 
-def _trap(exc: BaseException) -> int:
+def keep_raised(exc: BaseException) -> int:
     """Keep what was raised for whoever entered the guest; return the trap that unwinds it."""
     running.raised = exc
     trap: int = lib.wasmtime_trap_new(b"host function raised", 20)

@@ -17,9 +17,12 @@ from extism._engine.bindings import ByteVec, WriteCallback, lib
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Literal
+    from typing import Any, Final, Literal
 
-__all__ = ["Preopen", "Wasi"]
+__all__ = ["MAX_OPEN_FILES", "Preopen", "Wasi", "World"]
+
+MAX_OPEN_FILES: Final = 64
+"""Descriptors that a program may open, beside those that it is given."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Wasi:
             on a thread of the engine's.
         stderr: The same.
         preopens: Directories, descriptors from 3 on in this order.
+        max_open_files: Descriptors that it may have open beside those.
     """
 
     argv: tuple[str, ...] = ()
@@ -52,10 +56,11 @@ class Wasi:
     stdout: Callable[[bytes], object] | Literal["inherit"] | None = None
     stderr: Callable[[bytes], object] | Literal["inherit"] | None = None
     preopens: tuple[Preopen, ...] = ()
+    max_open_files: int = MAX_OPEN_FILES
 
-    def configure(self) -> tuple[int, list[Any]]:
+    def configure(self) -> tuple[int, World]:
         """
-        Return a new configuration for a store, and what must live as long as the store.
+        Return a new configuration for a store, and what the house keeps of it.
 
         Raises:
             OSError: A directory cannot be opened.
@@ -71,7 +76,7 @@ class Wasi:
         except BaseException:
             lib.wasi_config_delete(pointer)
             raise
-        return pointer, keep
+        return pointer, World(keep, self.max_open_files)
 
     def _set_texts(self, pointer: int) -> None:
         if self.argv:
@@ -92,6 +97,25 @@ class Wasi:
                 callback = WriteCallback(_writer(sink))
                 keep.append(callback)
                 getattr(lib, f"wasi_config_set_{name}_custom")(pointer, callback, None, None)
+
+
+class World:
+    """
+    What the house knows of the world of one store.
+
+    Attributes:
+        opened: Descriptors that the program has opened.
+        max_open_files: How many that may be.
+        behind: The `Behind` of the store; None until it is needed (`Caller.behind`).
+    """
+
+    __slots__ = ("_keep", "behind", "max_open_files", "opened")
+
+    def __init__(self, keep: list[Any], max_open_files: int) -> None:
+        self._keep = keep
+        self.behind: Any = None
+        self.opened: set[int] = set()
+        self.max_open_files = max_open_files
 
 
 def _strings(texts: Any) -> Any:
