@@ -256,6 +256,7 @@ class _Incoming(io.RawIOBase):
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?: [^\0\r\n]*)?\r?\n")
 _HEADER_LINE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\0\r\n]*\r?\n")
+_CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\0\r\n]*)?\r?\n")
 _BLANK: Final = frozenset({b"\r\n", b"\n"})
 
 
@@ -264,17 +265,31 @@ class _Answer(io.BufferedReader):
     The bytes of an answer, whose head is checked line by line as `http.client` reads it.
 
     Informational answers (1xx) before the real one are skipped, ten at most. After the head, `readline` is
-    only called for the sizes of chunks and for trailers.
+    only called for the sizes of chunks and for trailers, and what is read between is a chunk or the line
+    break after it: the library takes any two bytes for that, and `0x5` for a size.
     """
 
     def __init__(self, raw: _Incoming) -> None:
         super().__init__(raw, 65536)
         self._left = MAX_HEAD_BYTES
         self._line: Callable[[], bytes] = self._status_line
+        self._left_of_chunk: int | None = None
 
     def readline(self, _size: int | None = -1, /) -> bytes:
         """Return the next line; the limits are ours, whatever is asked for."""
         return self._line()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes; after a chunk only a line break."""
+        data = super().read(size)
+        left = self._left_of_chunk
+        if left == 0:
+            if data != b"\r\n":
+                raise ConnectionError(f"protocol: no line break after a chunk: {data[:60]!r}")
+            self._left_of_chunk = None
+        elif left is not None:
+            self._left_of_chunk = left - len(data)
+        return data
 
     def _status_line(self) -> bytes:
         for _ in range(MAX_INFORMATIONAL + 1):
@@ -297,7 +312,7 @@ class _Answer(io.BufferedReader):
     def _header_line(self) -> bytes:
         line = self._head_line()
         if line in _BLANK:
-            self._line = self._body_line
+            self._line = self._size_line
         elif not _HEADER_LINE.fullmatch(line):
             raise ConnectionError(f"protocol: a malformed header: {line[:60]!r}")
         return line
@@ -309,8 +324,14 @@ class _Answer(io.BufferedReader):
             raise ConnectionError(f"protocol: more than {MAX_HEAD_BYTES} bytes of headers")
         return line
 
-    def _body_line(self) -> bytes:
+    def _size_line(self) -> bytes:
         line = super().readline(MAX_HEAD_BYTES)
-        if line[:1] in b"+- \t" and line:  # int() would take a sign or a space for part of a size
+        found = _CHUNK_LINE.fullmatch(line)
+        if line and found is None:
             raise ConnectionError(f"protocol: a malformed chunk: {line[:60]!r}")
+        self._left_of_chunk = int(found[1], 16) if found else 0
+        if not self._left_of_chunk:
+            self._left_of_chunk = None
+            self._left = MAX_HEAD_BYTES
+            self._line = self._head_line  # trailers, which nobody looks at
         return line
