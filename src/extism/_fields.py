@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from extism.errors import ManifestError
+from extism.escapes import shown
 from extism.secret import Secret
 
 TYPE_CHECKING = False
@@ -163,7 +164,7 @@ def at(where: str, key: str) -> str:
 
 def listed(keys: Iterable[object]) -> str:
     """Return the first few keys in one line."""
-    return ", ".join(str(key)[:40] for key in list(keys)[:10]) or "none"
+    return ", ".join(shown(str(key)[:40]) for key in list(keys)[:10]) or "none"
 
 
 def show(value: object) -> str:

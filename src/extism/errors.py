@@ -33,6 +33,8 @@ The exception tree. What each error means to you, and what it carries.
 
 from __future__ import annotations
 
+from extism.escapes import harmless
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,11 +67,15 @@ __all__ = [
 
 
 class Error(Exception):
-    """Everything this library raises on purpose; its text is the first argument."""
+    """
+    Everything this library raises on purpose; its text is the first argument.
+
+    Much of a text may come from a plug-in: what could act on a terminal is shown as an escape.
+    """
 
     def __str__(self) -> str:
         # OSError, MemoryError and LookupError as second parents each have a str() of their own.
-        return str(self.args[0]) if self.args else ""
+        return harmless(str(self.args[0])) if self.args else ""
 
 
 class ManifestError(Error, ValueError):
@@ -168,7 +174,14 @@ class CallError(Error):
 
 
 class GuestError(CallError):
-    """The plugin reported an error itself; `message` is its text, `Error code: n` where it gave none."""
+    """
+    The plugin reported an error itself; `message` is its text, `Error code: n` where it gave none.
+
+    That is the one text which is kept as the plug-in said it.
+    """
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
 
     @property
     def message(self) -> str:

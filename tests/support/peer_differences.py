@@ -108,7 +108,7 @@ _ROWS: tuple[tuple[str, dict[str, tuple[str, ...]]], ...] = (
     ),
     (
         "a name is cut at its first NUL byte",
-        {"name with a NUL": (r"not found (-1) 'Function not found: long\x00er",)},
+        {"name with a NUL": (r"not found (-1) 'Function not found: long\\x00er",)},
     ),
     (
         "`main` is instantiated twice, start functions run twice",

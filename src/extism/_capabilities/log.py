@@ -12,7 +12,6 @@ is shown as an escape, and more than 16 MiB in a burst (1 MiB a second after tha
 from __future__ import annotations
 
 import logging
-import re
 import time
 from functools import cache
 
@@ -20,6 +19,7 @@ from extism._capabilities import log_sinks
 from extism._capabilities.log_names import LOGGER, MAX_MESSAGE_BYTES
 from extism._capabilities.log_sinks import PDK, LogLevel
 from extism.abi import LOGGING_OFF
+from extism.escapes import harmless_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,19 +110,8 @@ def printable(message: bytes | str, length: int | None = None) -> str:
     whole = len(data) if length is None else length
     kept = data[: _boundary(data, MAX_MESSAGE_BYTES)]
     text = kept.decode("utf-8", "backslashreplace")
-    if not text.isprintable():
-        text = _ACTIVE.sub(_escape, text)
+    text = harmless_line(text)
     return text if whole <= len(kept) else f"{text}… [cut: {whole} bytes]"
-
-
-# C0 without tab, delete, C1; line and paragraph separators; marks that reverse the reading direction.
-_ACTIVE: Final = re.compile(
-    "[\0-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
-
-
-def _escape(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode("ascii")
 
 
 def _boundary(data: bytes, limit: int) -> int:

@@ -8,6 +8,7 @@ import stat
 
 from extism._dataclass import dataclass
 from extism.errors import ManifestError
+from extism.escapes import shown_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _mount(key: str, guest: str) -> Mount:
     host = key.removeprefix(READ_ONLY)
     problem = _problem(host)
     if problem:
-        hint = f"allowed_paths wants to show {host!r} to the plug-in as {guest!r}"
+        hint = f"allowed_paths wants to show '{shown_path(host)}' to the plug-in as '{shown_path(guest)}'"
         is_absolute = os.path.isabs(host)
         here = "" if is_absolute else f"; relative paths start at {os.getcwd()!r}"
         raise ManifestError(f"{problem}: {hint}{here}", where=f"allowed_paths[{key!r}]")

@@ -15,16 +15,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from extism._capabilities.log import printable
+from extism.escapes import harmless_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
 __all__ = ["Voice", "is_colourful", "visible", "voice_options", "write_output"]
-
-_LINE_PART = 4000
-"""Characters; in UTF-8 less than what `printable` cuts a line at."""
 
 
 @dataclass
@@ -102,12 +99,7 @@ def write_output(data: bytes) -> None:
 
 def visible(text: str) -> str:
     """Return a text of foreign origin with its lines, but nothing in it that could act on a terminal."""
-    return "\n".join(map(_visible_line, text.replace("\r\n", "\n").split("\n")))
-
-
-def _visible_line(line: str) -> str:
-    parts = range(0, len(line), _LINE_PART)
-    return "".join(printable(line[start : start + _LINE_PART]) for start in parts)
+    return "\n".join(map(harmless_line, text.replace("\r\n", "\n").split("\n")))
 
 
 def is_colourful(stream: TextIO) -> bool:

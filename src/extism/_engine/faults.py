@@ -78,6 +78,10 @@ TRAP_KINDS: Final = {
 """The engine's trap codes that a core module can cause; the others belong to the component model."""
 
 
+_MAX_LINE: Final = 500
+"""Characters of a line of the engine's."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """
@@ -152,4 +156,20 @@ def _take(vec: ByteVec) -> str:
     """Return the text in a vector of the engine's, and free it; the engine may add a NUL at the end."""
     text = string_at(vec.data, vec.size) if vec.size else b""
     lib.wasm_byte_vec_delete(byref(vec))
-    return text.rstrip(b"\0").decode("utf-8", "backslashreplace")
+    return _in_the_engines_lines(text.rstrip(b"\0").decode("utf-8", "backslashreplace"))
+
+
+def _in_the_engines_lines(text: str) -> str:
+    """
+    Return a text whose lines are the engine's own, as far as that shows, and no longer than such are.
+
+    The engine quotes names of modules as they are. Its lines after the first are indented, or `Caused by:`.
+    """
+    pieces: list[list[str]] = []
+    for line in text.split("\n"):
+        if pieces and line and line[0] != " " and line != "Caused by:":
+            pieces[-1].append(line)
+        else:
+            pieces.append([line])
+    lines = ["\\n".join(parts) for parts in pieces]
+    return "\n".join(line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}…" for line in lines)

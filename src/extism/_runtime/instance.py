@@ -19,6 +19,7 @@ from extism._runtime.kernel import FIRST, Kernel, NoRoom, Want
 from extism._runtime.outcome import Exit, creation_error
 from extism._runtime.startup import initialise, initialise_library, runs_code
 from extism.errors import CallError, FunctionNotFound, ManifestError
+from extism.escapes import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -334,10 +335,12 @@ def _not_found(name: str, available: Sequence[str]) -> FunctionNotFound:
     import difflib
 
     near = difflib.get_close_matches(name, available, n=1)
-    hint = f"\nDid you mean {near[0]}?" if near else ""
-    listed = ", ".join(available[:20]) or "nothing"
+    hint = f"\nDid you mean {shown(near[0])}?" if near else ""
+    listed = ", ".join(map(shown, available[:20])) or "nothing"
     return FunctionNotFound(
-        f"Function not found: {name}{hint}\nCallable: {listed}", name=name, available=available
+        f"Function not found: {shown(name)}{hint}\nCallable: {listed}",
+        name=name,
+        available=available,
     )
 
 
@@ -345,9 +348,11 @@ def _not_callable(name: str, kind: FuncType) -> CallError:
     if kind.params:
         text = f"expected {len(kind.params)} arguments, got 0"
     elif len(kind.results) > 1:
-        text = f"Function {name} has {len(kind.results)} results, expected 0 or 1"
+        text = f"Function {shown(name)} has {len(kind.results)} results, expected 0 or 1"
     else:
-        text = f"Function {name} has a result of type {kind.results[0]}, expected i32 or none"
+        text = (
+            f"Function {shown(name)} has a result of type {kind.results[0]}, expected i32 or none"
+        )
     return CallError(
-        f"{text}\nA callable export has no parameters; {name} is {kind}", function=name
+        f"{text}\nA callable export has no parameters; {shown(name)} is {kind}", function=name
     )

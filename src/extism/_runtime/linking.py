@@ -15,6 +15,7 @@ from extism._engine.linker import Linker
 from extism._engine.trampoline import Trampoline
 from extism._wasm.model import FuncType
 from extism.errors import LinkError
+from extism.escapes import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def in_order(parts: Sequence[AnyPart]) -> tuple[AnyPart, ...]:
         if part.name in done:
             return
         if part.name in path:
-            circle = " -> ".join([*path[path.index(part.name) :], part.name])
+            circle = " -> ".join(map(shown, [*path[path.index(part.name) :], part.name]))
             raise LinkError(f"modules import each other in a circle: {circle}", module=part.name)
         wanted = {item.module for item in part.outline.imports}
         for name in sorted(wanted & by_name.keys()):
@@ -134,9 +135,13 @@ def check_imports(parts: Sequence[Part], host: Sequence[HostImport], *, has_wasi
 def _others(faults: Sequence[tuple[Import, str]]) -> list[str]:
     if not faults:
         return []
-    names = list(dict.fromkeys(f"{item.module}::{item.name}" for item, _ in faults))
-    shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-    return [f"Also missing or of another type: {shown}"]
+    names = list(dict.fromkeys(_label(item) for item, _ in faults))
+    listed = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return [f"Also missing or of another type: {listed}"]
+
+
+def _label(item: Import) -> str:
+    return f"{shown(item.module)}::{shown(item.name)}"
 
 
 def host_linker(
@@ -202,14 +207,14 @@ class _Givers:
             row = abi.FUNCTIONS.get(item.name) if item.namespace == abi.ENV else None
             if row is not None and row.by == "kernel":
                 raise LinkError(
-                    f"a host function may not be called {abi.ENV}::{item.name}: the kernel gives that",
+                    f"a host function may not be called {abi.ENV}::{shown(item.name)}: the kernel gives that",
                     module=abi.ENV,
                     name=item.name,
                 )
             part = self._parts.get(item.namespace)
             if part is not None and part.outline.export(item.name):
                 raise LinkError(
-                    f"the module {part.name} exports {item.name}, which is a host function too",
+                    f"the module {shown(part.name)} exports {shown(item.name)}, which is a host function too",
                     module=part.name,
                     name=item.name,
                 )
@@ -237,14 +242,14 @@ class _Givers:
     def _unknown(self, item: Import) -> str:
         if item.module == abi.ENV:
             return _unknown_in_env(item)
-        text = f"unknown import: `{item.module}::{item.name}` has not been defined"
+        text = f"unknown import: `{_label(item)}` has not been defined"
         if item.module == abi.WASI:
             return f"{text}\nThe plugin needs WASI, which is off: pass wasi=True (--wasi)"
         offered = self.names(item.module)
         if offered:
-            return f"{text}\n{item.module} offers {', '.join(offered[:20])}"
+            return f"{text}\n{shown(item.module)} offers {', '.join(map(shown, offered[:20]))}"
         return (
-            f"{text}\nNo module or host function is given under {item.module!r}: pass functions=[...] "
+            f"{text}\nNo module or host function is given under '{shown(item.module)}': pass functions=[...] "
             "or add the module to the manifest"
         )
 
@@ -254,12 +259,12 @@ def _compare(item: Import, found: ExternType) -> tuple[Import, str] | None:
         if item.type == found:
             return None
         text = f"types incompatible: expected type `{item.type}`, found type `{found}`"
-        return item, f"{text}\nin the import `{item.module}::{item.name}`"
+        return item, f"{text}\nin the import `{_label(item)}`"
     if type(item.type) is not type(found):
         if item.module == abi.ENV:
             return item, "linked modules cannot access non-function exports of extism kernel"
         text = f"expected {item.kind}, but found {str(found).strip('()').split()[0]}"
-        return item, f"{text}\ntypes incompatible in the import `{item.module}::{item.name}`"
+        return item, f"{text}\ntypes incompatible in the import `{_label(item)}`"
     return None  # limits and mutability are the engine's to compare
 
 
@@ -268,7 +273,7 @@ def _unknown_in_env(item: Import) -> str:
     if kind != "function":
         return "linked modules cannot access non-function exports of extism kernel"
     return (
-        f"Invalid {kind} import from {abi.ENV}: {item.name} (type {item.type})\n\n"
+        f"Invalid {kind} import from {abi.ENV}: {shown(item.name)} (type {item.type})\n\n"
         "Note: This may indicate that the PDK that was used to build this plugin has additional "
         "features that aren't available in this version of the SDK, try updating the SDK to the "
         "latest version."

@@ -23,6 +23,7 @@ from extism.errors import (
     OutOfMemory,
     Trap,
 )
+from extism.escapes import harmless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _raised(function: str, exit_: Exit) -> BaseException:
         raised = wrapped
     raised.function = raised.function or function
     if exit_.error:
-        raised.add_note(f"the plugin had set this error before: {_text(exit_.error)}")
+        raised.add_note(f"the plugin had set this error before: {harmless(_text(exit_.error))}")
     for note in _named_backtrace(_fault(exit_).text):
         raised.add_note(note)
     return raised
