@@ -13,6 +13,7 @@ from extism._engine.engine import Settings
 from extism._known import KnownFiles
 from extism.caches import native_directory
 from extism.errors import PluginClosed
+from extism.escapes import shown
 from extism.given import manifest_of
 from extism.modules import digest_of, loaded
 from extism.recipe import Recipe, Stage
@@ -178,7 +179,7 @@ class CompiledPlugin:
     def __repr__(self) -> str:
         if self._program is None:
             return "<CompiledPlugin closed>"
-        return f"<CompiledPlugin {', '.join(self._program.callable_names()[:8])}>"
+        return f"<CompiledPlugin {', '.join(map(shown, self._program.callable_names()[:8]))}>"
 
 
 def _allowed(patterns: Iterable[str]) -> AllowedHosts:

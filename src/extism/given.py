@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 
 from extism.errors import ManifestError, SourceError
+from extism.escapes import shown_path
 from extism.manifest import Manifest, WasmData, WasmFile, sniff
+from extism.sources import bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ def _holds_a_module(path: str) -> bool:
             return False
         with open(path, "rb") as file:
             start = file.read(4)
-            return start == b"\0asm" or sniff(start + file.read()) != "manifest"
+            return start == b"\0asm" or sniff(start + bounded(file, path)) != "manifest"
     except OSError:
         return False
 
@@ -79,10 +81,12 @@ def _holds_a_module(path: str) -> bool:
 def _file_content(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read()
+            return bounded(file, path)
     except OSError as exc:
+        if isinstance(exc, SourceError):
+            raise
         raise SourceError(
-            f'Unable to load Wasm file "{path}": {exc.strerror or exc}', source=path
+            f'Unable to load Wasm file "{shown_path(path)}": {exc.strerror or exc}', source=path
         ) from exc
 
 
@@ -104,7 +108,7 @@ def _parsed(plugin: object, content: bytes) -> Manifest:
             and not _names_a_file(plugin)
         ):
             raise SourceError(
-                f'Unknown manifest format: there is no file "{plugin}" in {os.getcwd()}',
+                f'Unknown manifest format: there is no file "{shown_path(plugin)}" in {os.getcwd()}',
                 source=plugin,
             ) from exc
         raise

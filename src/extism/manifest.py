@@ -14,6 +14,7 @@ from extism import _fields as check
 from extism._dataclass import dataclass, field
 from extism.abi import DEFAULT_MAX_HTTP_RESPONSE_BYTES, DEFAULT_MAX_VAR_BYTES, ENV
 from extism.errors import ManifestError
+from extism.escapes import shown
 from extism.secret import MASK, Secret
 
 TYPE_CHECKING = False
@@ -236,6 +237,8 @@ def _as_text(value: Any) -> str:
 def _parse_text(text: str) -> object:
     """Return what JSON or TOML text says; only JSON begins with a brace."""
     is_json = text.lstrip().startswith("{")
+    if not is_json:
+        _check_keys(text)
     try:
         if is_json:
             import json
@@ -251,6 +254,15 @@ def _parse_text(text: str) -> object:
     except ValueError as error:
         form = "JSON" if is_json else "TOML (and JSON begins with a brace)"
         raise ManifestError(f"{check.UNKNOWN}: not {form}: {error}") from error
+
+
+def _check_keys(text: str) -> None:
+    """Refuse TOML keys of a hundred parts: the time that the parser takes grows with the square of them."""
+    import re
+
+    long = r"""(?<![\w"'-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}"""
+    if re.search(long, text):
+        raise ManifestError(f"{check.UNKNOWN}: nested too deeply")
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -289,7 +301,7 @@ def _check_names(names: tuple[str, ...]) -> None:
     seen = {ENV}
     for index, name in enumerate(names):
         if name in seen:
-            text = f"Duplicate module name found in Extism manifest: {name}"
+            text = f"Duplicate module name found in Extism manifest: {shown(name)}"
             raise ManifestError(f"{text}{_why_duplicate(name)}", where=f"wasm[{index}].name")
         seen.add(name)
 

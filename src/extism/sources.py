@@ -14,13 +14,14 @@ import stat
 from extism._dataclass import dataclass
 from extism._digest import is_same, sha256
 from extism.errors import CapabilityDenied, HashMismatch, SourceError
+from extism.escapes import harmless_line, shown, shown_path
 from extism.manifest import WasmData, WasmFile, sniff
 from extism.secret import reveal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from typing import Final
+    from typing import BinaryIO, Final
 
     from extism._capabilities.http import Http
     from extism._known import FileNote, KnownFiles
@@ -32,11 +33,12 @@ __all__ = [
     "KnownModule",
     "ResolvedModule",
     "SourcePolicy",
+    "bounded",
     "resolve",
 ]
 
 MAX_FETCH_BYTES: Final = 64 << 20
-"""What a URL may give: more than any module, less than what hurts."""
+"""What a URL or a file may give: more than any module, less than what hurts."""
 
 FETCH_TIMEOUT: Final = 30.0
 """Seconds for one URL, redirects included."""
@@ -73,7 +75,7 @@ class SourcePolicy:
         if scheme in _SCHEMES and scheme not in self.schemes:
             allowed = ", ".join(self.schemes) or "nothing"
             raise SourceError(
-                f"the source policy takes modules from {allowed}, not from {scheme}: {origin}",
+                f"the source policy takes modules from {allowed}, not from {scheme}: {shown_path(origin)}",
                 source=origin,
             )
         if isinstance(source, WasmFile) and self.folders is not None:
@@ -101,7 +103,8 @@ class SourcePolicy:
         if not any(path.is_relative_to(Path(folder).resolve()) for folder in self.folders or ()):
             listed = ", ".join(str(folder) for folder in self.folders or ()) or "no folder"
             raise SourceError(
-                f'the source policy takes files from {listed}, not "{given}"', source=given
+                f'the source policy takes files from {listed}, not "{shown_path(given)}"',
+                source=given,
             )
 
 
@@ -118,7 +121,7 @@ def _scheme(source: WasmSource) -> tuple[str, str]:
 def _without_userinfo(url: str) -> str:
     import re
 
-    return re.sub(r"//[^/?#]*@", "//", url)[:200]
+    return harmless_line(re.sub(r"//[^/?#]*@", "//", url)[:200])
 
 
 @dataclass(frozen=True)
@@ -216,7 +219,7 @@ def _resolve_one(
         _check_hash(data, source.hash, origin)
     data = data.removeprefix(_BYTE_ORDER_MARK)
     if not isinstance(source, WasmData) and not _is_module(data):
-        raise SourceError(f'"{origin}" is no WebAssembly: {_look(data)}', source=origin)
+        raise SourceError(f'"{shown_path(origin)}" is no WebAssembly: {_look(data)}', source=origin)
     return ResolvedModule(name, data, origin)
 
 
@@ -252,7 +255,7 @@ def _read(path: str, files: KnownFiles | None) -> bytes:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise SourceError(f"{_unable(path)}: not a regular file", source=path)
-            content = file.read()
+            content = bounded(file, path)
             if files is not None:
                 files.was_read(path, status, os.fstat(file.fileno()))
             return content
@@ -265,12 +268,25 @@ def _read(path: str, files: KnownFiles | None) -> bytes:
         raise SourceError(f"{_unable(path)}: {error}", source=path) from error
 
 
+def bounded(file: BinaryIO, path: str) -> bytes:
+    """
+    Return the rest of an open file.
+
+    Raises:
+        SourceError: It is longer than any module.
+    """
+    data = file.read(MAX_FETCH_BYTES + 1)
+    if len(data) > MAX_FETCH_BYTES:
+        raise SourceError(f"{_unable(path)}: more than {MAX_FETCH_BYTES} bytes", source=path)
+    return data
+
+
 def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _unable(path: str) -> str:
-    return f'Unable to load Wasm file "{path}"'
+    return f'Unable to load Wasm file "{shown_path(path)}"'
 
 
 def _hint(path: str, error: OSError) -> str:
@@ -332,7 +348,7 @@ def _check_hash(data: bytes, expected: str, origin: str) -> None:
     is_hash = re.fullmatch(r"[0-9a-fA-F]{64}", expected)
     hint = "" if is_hash else "; a hash is the SHA-256 in 64 hexadecimal digits"
     looks = "" if _is_module(data) else f"; {_look(data)}"
-    text = f"Hash mismatch, found {found} but expected {expected[:100]}: {origin}{looks}{hint}"
+    text = f"Hash mismatch, found {found} but expected {shown(expected)}: {shown_path(origin)}{looks}{hint}"
     raise HashMismatch(text, source=origin, expected=expected, found=found)
 
 

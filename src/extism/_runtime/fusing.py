@@ -80,11 +80,16 @@ def fused_label(parts: tuple[str, ...]) -> str:
     return f"fused {_VERSION} {sha256(kernel_text(parts).encode()).hex()}"
 
 
+_MAX_EXPORTS: Final = 1000
+"""Each export gets an entry, which is compiled: more of them would take longer than they save."""
+
+
 def can_fuse(module: Module) -> bool:
     """Tell whether a module can take the kernel in, as far as its bytes show."""
     types = module.types
     return (
-        not module.imported_count("memory")
+        len(module.exports) <= _MAX_EXPORTS
+        and not module.imported_count("memory")
         and not any(export.name.startswith(PREFIX) for export in module.exports)
         and all(
             types[item.type_index].is_plain
