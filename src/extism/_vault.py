@@ -17,7 +17,9 @@ the later wins, both being right.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from _thread import allocate_lock
 
 from extism._digest import is_same, mac
@@ -166,15 +168,37 @@ def _open_directory(directory: str) -> bytes | None:
             return None
         if not os.path.exists(path):
             _write_once(path, os.urandom(32))
-        with open(path, "rb", buffering=0) as file:
-            secret = file.read()
+        secret = _read_secret(path)
     except OSError as exc:
         log().warning("native code is not cached: %s", exc)
         return None
-    if len(secret) != 32:
-        log().warning("native code is not cached: %s is damaged; delete it", path)
-        return None
+    if secret is None:
+        log().warning(
+            "native code is not cached: %s is damaged; delete it "
+            "(it should be a file of 32 bytes that this user alone can read)",
+            path,
+        )
     return secret
+
+
+def _read_secret(path: str) -> bytes | None:
+    """Return the secret; None for what is no file of 32 bytes that this user alone can read."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        handle = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    except OSError as exc:
+        if exc.errno == errno.ELOOP:
+            return None
+        raise
+    try:
+        status = os.fstat(handle)
+        is_private = not hasattr(os, "getuid") or (
+            status.st_uid == os.getuid() and not status.st_mode & 0o077
+        )
+        is_good = is_private and stat.S_ISREG(status.st_mode) and status.st_size == 32
+        return os.read(handle, 32) if is_good else None
+    finally:
+        os.close(handle)
 
 
 def _write_once(path: str, data: bytes) -> None:
