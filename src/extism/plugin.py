@@ -108,6 +108,8 @@ class Plugin:
         self._program: Program | None = compiled.program
         self._timeout_ms = compiled.manifest.timeout_ms
         self._state = _state(compiled, config or {}, logger, has_headers=http_response_headers)
+        world, state = self._program.world, self._state
+        self._wasi = None if world is None else world(lambda: state.log)
         self._revive()
 
     @property
@@ -358,7 +360,7 @@ class Plugin:
         call = Call("", self._state, deadline=deadline_after(self._timeout_ms))
         try:
             # Kept before it is started, so that starting can be cancelled.
-            self._instance = instance = Instance(self._check_open())
+            self._instance = instance = Instance(self._check_open(), self._wasi)
             instance.start(call)
         finally:
             call.end()

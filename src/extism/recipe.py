@@ -37,13 +37,12 @@ if TYPE_CHECKING:
     from extism._engine.cache import ModuleCache
     from extism._engine.engine import Engine, Module, Settings
     from extism._engine.linker import InstancePre, Linker
-    from extism._engine.wasi import Wasi
     from extism._runtime.linking import Part
     from extism.abi import HostImport
     from extism.functions import Function
     from extism.manifest import Manifest
     from extism.modules import Loaded
-    from extism.world import WasiOptions
+    from extism.world import WasiOptions, Worlds
 
 __all__ = ["Recipe", "Stage"]
 
@@ -152,7 +151,15 @@ class Recipe:
         def linker_on(
             engine: Engine, house: Sequence[HostImport], kernel: Sequence[str] = ()
         ) -> Linker:
-            return host_linker(engine, house, host, ordered, kernel=kernel, has_wasi=has_wasi)
+            return host_linker(
+                engine,
+                house,
+                host,
+                ordered,
+                kernel=kernel,
+                has_wasi=has_wasi,
+                is_measured=world is not None and world.is_measured,
+            )
 
         fused = self._fused(modules, extras, linker_on)
         with Stage("Unable to compile Extism plugin: "):
@@ -178,22 +185,22 @@ class Recipe:
             linker=linker,
             kernel=kernel,
             fused=fused,
-            wasi=world,
+            world=world,
             budget=self._budget(ordered),
             is_frail=abi.FRAIL_SECTION in main.outline.custom,
             fuel=self.fuel,
         )
 
-    def _world(self) -> Wasi | None:
+    def _world(self) -> Worlds | None:
         wasi = self.wasi
         if wasi is False:
             return None
         from extism._capabilities.paths import mounts
-        from extism.world import WasiOptions, wasi_world
+        from extism.world import WasiOptions, Worlds
 
         if not isinstance(wasi, WasiOptions):
             wasi = WasiOptions(stdout=_inherited(), stderr=_inherited())
-        return wasi_world(wasi, mounts(self.manifest.allowed_paths))
+        return Worlds(wasi, mounts(self.manifest.allowed_paths))
 
     def _fused(
         self,

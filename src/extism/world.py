@@ -7,9 +7,8 @@ are granted by the manifest (`allowed_paths`), not here.
 
 from __future__ import annotations
 
-from extism._capabilities.log_names import LOGGER
 from extism._dataclass import dataclass, field
-from extism._engine.wasi import MAX_OPEN_FILES, Preopen, Wasi
+from extism._engine.wasi import MAX_DISK_BYTES, MAX_OPEN_FILES, Preopen, Wasi
 from extism.secret import Secret, reveal
 
 TYPE_CHECKING = False
@@ -17,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Final, Literal, Protocol, TypeAlias
 
+    from extism._capabilities.files import Disk
+    from extism._capabilities.log import PluginLog
     from extism._capabilities.paths import Mount
 
-__all__ = ["Output", "WasiOptions", "wasi_asked", "wasi_world"]
+__all__ = ["Output", "WasiOptions", "Worlds", "wasi_asked"]
 
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class WasiOptions:
         stdout: Where standard output goes, see `Output`.
         stderr: Where standard error goes.
         max_open_files: Files and directories that it may have open at once, beside those it is given.
+        max_disk_bytes: Bytes by which its files may grow in all; what it removes is given back. None for any.
     """
 
     argv: Sequence[str] = ()
@@ -57,6 +59,7 @@ class WasiOptions:
     stdout: Output = None
     stderr: Output = None
     max_open_files: int = MAX_OPEN_FILES
+    max_disk_bytes: int | None = MAX_DISK_BYTES
 
 
 def wasi_asked(wasi: object) -> bool | WasiOptions:
@@ -73,31 +76,70 @@ def wasi_asked(wasi: object) -> bool | WasiOptions:
     raise TypeError(f"wasi is a {type(wasi).__name__}; allowed: True, False or WasiOptions")
 
 
-def wasi_world(options: WasiOptions, mounts: Iterable[Mount]) -> Wasi:
-    """Return the world that the engine builds for each new instance."""
-    stdin = options.stdin.encode() if isinstance(options.stdin, str) else options.stdin
-    return Wasi(
-        argv=tuple(options.argv),
-        env=tuple((name, reveal(value)) for name, value in options.env.items()),
-        stdin=stdin,
-        stdout=_sink(options.stdout, _INFO),
-        stderr=_sink(options.stderr, _WARNING),
-        preopens=tuple(
-            Preopen(mount.host, mount.guest, is_read_only=mount.read_only) for mount in mounts
-        ),
-        max_open_files=options.max_open_files,
-    )
+class Worlds:
+    """
+    What the plugins of one program see: to each its own, which its instances share.
+
+    Raises:
+        ValueError: An output is a word that is none of the known ones.
+
+    Attributes:
+        is_measured: Whether there is something to write to, and a limit to it.
+    """
+
+    def __init__(self, options: WasiOptions, mounts: Iterable[Mount]) -> None:
+        self._options = options
+        self._preopens = tuple(
+            [Preopen(mount.host, mount.guest, is_read_only=mount.read_only) for mount in mounts]
+        )
+        is_writable = any(not preopen.is_read_only for preopen in self._preopens)
+        self.is_measured = is_writable and options.max_disk_bytes is not None
+        for output in (options.stdout, options.stderr):
+            _check_output(output)
+
+    def __call__(self, log: Callable[[], PluginLog]) -> Wasi:
+        """
+        Return the world that the engine builds for each new instance of a plugin.
+
+        Args:
+            log: Gives the plugin's log; asked only where its output goes there.
+        """
+        options = self._options
+        stdin = options.stdin.encode() if isinstance(options.stdin, str) else options.stdin
+        return Wasi(
+            argv=tuple(options.argv),
+            env=tuple((name, reveal(value)) for name, value in options.env.items()),
+            stdin=stdin,
+            stdout=_sink(options.stdout, _INFO, log),
+            stderr=_sink(options.stderr, _WARNING, log),
+            preopens=self._preopens,
+            max_open_files=options.max_open_files,
+            disk=self._disk(),
+        )
+
+    def _disk(self) -> Disk | None:
+        room = self._options.max_disk_bytes
+        if not self.is_measured or room is None:
+            return None
+        from extism._capabilities.files import Disk
+
+        return Disk(room)
 
 
-def _sink(output: Output, level: int) -> Callable[[bytes], object] | Literal["inherit"] | None:
+def _check_output(output: Output) -> None:
+    if isinstance(output, str) and output not in {"inherit", "log"}:
+        raise ValueError(
+            f'output is {output!r}; allowed: None, "inherit", "log", a file, a function'
+        )
+
+
+def _sink(
+    output: Output, level: int, log: Callable[[], PluginLog]
+) -> Callable[[bytes], object] | Literal["inherit"] | None:
     if output is None or output == "inherit":
         return output
     if output == "log":
-        return _Lines(level).take
-    if isinstance(output, str):
-        raise ValueError(  # noqa: TRY004 - a word that is none of the known ones
-            f'output is {output!r}; allowed: None, "inherit", "log", a file, a function'
-        )
+        return _Lines(level, log()).take
     write = getattr(output, "write", None)
     if write is not None:
         receive: Callable[[bytes], object] = write
@@ -115,22 +157,16 @@ _WARNING: Final = 30
 class _Lines:
     """Bytes in, one log record a line out; what never ends is cut into pieces of 16 KiB."""
 
-    def __init__(self, level: int) -> None:
+    def __init__(self, level: int, log: PluginLog) -> None:
         self._level = level
+        self._log = log
         self._begun = b""
 
     def take(self, data: bytes) -> None:
         """Log the lines that `data` ends; keep the one that it begins."""
         *lines, self._begun = (self._begun + data).split(b"\n")
         for line in lines:
-            self._log(line)
+            self._log.line(self._level, line)
         if len(self._begun) > _MAX_LINE:
-            self._log(self._begun)
+            self._log.line(self._level, self._begun)
             self._begun = b""
-
-    def _log(self, line: bytes) -> None:
-        import logging
-
-        from extism._capabilities.log import printable
-
-        logging.getLogger(LOGGER).log(self._level, "%s", printable(line))

@@ -91,17 +91,28 @@ class PluginLog:
         to_logging = STDLIB_LEVELS[LogLevel(level)] >= _threshold(self._logger)
         if not (to_sink or to_logging):
             return
-        dropped = self._allowance.spend(min(len(message), MAX_MESSAGE_BYTES) + RECORD_BYTES)
-        if dropped is None:
-            return
+        if self._is_let_through(len(message)):
+            self._send(LogLevel(level), printable(message, length))
+
+    def line(self, level: int, message: bytes) -> None:
+        """Log a line that the guest has printed, if anybody wants it; the sinks hear nothing of it."""
+        if level >= _threshold(self._logger) and self._is_let_through(len(message)):
+            self._log(level, printable(message))
+
+    def _is_let_through(self, length: int) -> bool:
+        """Tell whether there is room for a message, having told how many there was none for before."""
+        dropped = self._allowance.spend(min(length, MAX_MESSAGE_BYTES) + RECORD_BYTES)
         if dropped:
             self._send(LogLevel.WARN, f"{dropped} log messages were dropped: too many at once")
-        self._send(LogLevel(level), printable(message, length))
+        return dropped is not None
 
     def _send(self, level: LogLevel, text: str) -> None:
         log_sinks.send(level, PDK, text, str(self.plugin_id))
         if STDLIB_LEVELS[level] >= _threshold(self._logger):
-            self._logger.log(STDLIB_LEVELS[level], text, extra={"plugin": str(self.plugin_id)})
+            self._log(STDLIB_LEVELS[level], text)
+
+    def _log(self, level: int, text: str) -> None:
+        self._logger.log(level, "%s", text, extra={"plugin": str(self.plugin_id)})
 
 
 def printable(message: bytes | str, length: int | None = None) -> str:

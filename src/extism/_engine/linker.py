@@ -98,19 +98,22 @@ class Linker:
         lib.wasm_functype_delete(kind)
         _raise(error, namespace, name)
 
-    def define_wasi(self) -> None:
+    def define_wasi(self, *, is_measured: bool = False) -> None:
         """
         Let modules import WASI preview 1; each store that runs them needs a `Wasi`.
 
         NB. The engine's own `proc_exit` refuses every status from 126 on; ours takes them all. What else
         is ours is in `wasi_shadows.py`.
+
+        Args:
+            is_measured: Whether the worlds of those stores limit what files take (`Wasi.disk`).
         """
         from extism._engine.wasi_behind import NAMESPACE
         from extism._engine.wasi_shadows import shadows
 
         _raise(lib.wasmtime_linker_define_wasi(self._pointer))
         self.define_function(NAMESPACE, "proc_exit", ("i32",), (), _proc_exit)
-        for name, params, callback in shadows():
+        for name, params, callback in shadows(is_measured=is_measured):
             self._define_callback(NAMESPACE, name, params, ("i32",), callback)
 
     def define_instance(self, namespace: str, instance: Instance) -> None:

@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Final, Literal
 
-__all__ = ["MAX_OPEN_FILES", "Preopen", "Wasi", "World"]
+    from extism._capabilities.files import Disk
+
+__all__ = ["MAX_DISK_BYTES", "MAX_OPEN_FILES", "Preopen", "Wasi", "World"]
 
 MAX_OPEN_FILES: Final = 64
 """Descriptors that a program may open, beside those that it is given."""
+
+MAX_DISK_BYTES: Final = 256 << 20
+"""Bytes by which its files may grow, where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Wasi:
         stderr: The same.
         preopens: Directories, descriptors from 3 on in this order.
         max_open_files: Descriptors that it may have open beside those.
+        disk: The room that files may take; None for any. All stores of this world share it.
     """
 
     argv: tuple[str, ...] = ()
@@ -57,6 +63,7 @@ class Wasi:
     stderr: Callable[[bytes], object] | Literal["inherit"] | None = None
     preopens: tuple[Preopen, ...] = ()
     max_open_files: int = MAX_OPEN_FILES
+    disk: Disk | None = None
 
     def configure(self) -> tuple[int, World]:
         """
@@ -76,7 +83,7 @@ class Wasi:
         except BaseException:
             lib.wasi_config_delete(pointer)
             raise
-        return pointer, World(keep, self.max_open_files)
+        return pointer, World(keep, self.max_open_files, self.disk)
 
     def _set_texts(self, pointer: int) -> None:
         if self.argv:
@@ -104,18 +111,20 @@ class World:
     What the house knows of the world of one store.
 
     Attributes:
-        opened: Descriptors that the program has opened.
+        opened: The inode of each descriptor that the program has opened.
         max_open_files: How many that may be.
+        disk: The room that files may take; None for any.
         behind: The `Behind` of the store; None until it is needed (`Caller.behind`).
     """
 
-    __slots__ = ("_keep", "behind", "max_open_files", "opened")
+    __slots__ = ("_keep", "behind", "disk", "max_open_files", "opened")
 
-    def __init__(self, keep: list[Any], max_open_files: int) -> None:
+    def __init__(self, keep: list[Any], max_open_files: int, disk: Disk | None) -> None:
         self._keep = keep
         self.behind: Any = None
-        self.opened: set[int] = set()
+        self.opened: dict[int, int] = {}
         self.max_open_files = max_open_files
+        self.disk = disk
 
 
 def _strings(texts: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from extism._engine import wasi_errno as errno
 from extism._engine.wasi_behind import PATH, PATH_BYTES
+from extism._engine.wasi_disk import path_status, status_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fd_close", "fd_renumber", "path_open"]
 
-_KIND: Final = 16
-"""Where in a file's status its kind is."""
+_TRUNCATE: Final = 8
 
 _DIRECTORY: Final = 3
 _REGULAR: Final = 4
@@ -46,10 +46,9 @@ def path_open(
         return errno.NAMETOOLONG
     world, behind, store = caller.world, caller.behind(), caller.store
     behind.write(PATH, name)
-    if not behind.call(store, "path_filestat_get", fd, lookup, PATH, length, 0):
-        kind = behind.read(_KIND, 1)[0]
-        if kind not in {_DIRECTORY, _REGULAR, _LINK}:
-            return errno.PERM
+    before = path_status(caller, fd, lookup, length)
+    if before is not None and before.kind not in {_DIRECTORY, _REGULAR, _LINK}:
+        return errno.PERM
     if len(world.opened) >= world.max_open_files:
         return errno.MFILE
     error = behind.call(
@@ -57,8 +56,11 @@ def path_open(
     )
     if not error:
         opened = behind.number()
-        world.opened.add(opened)
         caller.write(given, opened.to_bytes(4, "little"))
+        after = status_of(caller, opened)
+        world.opened[opened] = after.inode if after else 0
+        if world.disk is not None and before is not None and oflags & _TRUNCATE:
+            world.disk.count(-before.size)
     return error
 
 
@@ -66,7 +68,7 @@ def fd_close(caller: Caller, fd: int) -> int:
     """Close a descriptor."""
     error = caller.behind().call(caller.store, "fd_close", fd)
     if not error:
-        caller.world.opened.discard(fd)
+        caller.world.opened.pop(fd, None)
     return error
 
 
@@ -75,6 +77,5 @@ def fd_renumber(caller: Caller, fd: int, to: int) -> int:
     error = caller.behind().call(caller.store, "fd_renumber", fd, to)
     opened = caller.world.opened
     if not error and fd in opened:
-        opened.remove(fd)
-        opened.add(to)
+        opened[to] = opened.pop(fd)
     return error

@@ -13,6 +13,14 @@ from extism._cached import cache
 from extism._engine import wasi_errno as errno
 from extism._engine.caller import callback
 from extism._engine.wasi_behind import TYPES
+from extism._engine.wasi_disk import (
+    fd_allocate,
+    fd_filestat_set_size,
+    fd_pwrite,
+    fd_write,
+    path_rename,
+    path_unlink_file,
+)
 from extism._engine.wasi_files import fd_close, fd_renumber, path_open
 from extism._engine.wasi_poll import poll_oneoff
 
@@ -44,17 +52,32 @@ _ALWAYS: Final[dict[str, Callable[..., int]]] = {
     "poll_oneoff": poll_oneoff,
     "random_get": random_get,
 }
-_WITH_DIRECTORIES: Final[dict[str, Callable[..., int]]] = {
+_FILES: Final[dict[str, Callable[..., int]]] = {
     "path_open": path_open,
     "fd_close": fd_close,
     "fd_renumber": fd_renumber,
 }
 
 
+_MEASURED: Final[dict[str, Callable[..., int]]] = {
+    "fd_allocate": fd_allocate,
+    "fd_filestat_set_size": fd_filestat_set_size,
+    "fd_pwrite": fd_pwrite,
+    "fd_write": fd_write,
+    "path_rename": path_rename,
+    "path_unlink_file": path_unlink_file,
+}
+
+
 @cache
-def shadows() -> Sequence[tuple[str, tuple[str, ...], Any]]:
-    """Return name, parameters and callback of each function, made once for the process."""
-    bodies = _ALWAYS | _WITH_DIRECTORIES
+def shadows(*, is_measured: bool) -> Sequence[tuple[str, tuple[str, ...], Any]]:
+    """
+    Return name, parameters and callback of each function, made once for the process.
+
+    Args:
+        is_measured: Whether what files take is limited (`Wasi.disk`).
+    """
+    bodies = _ALWAYS | _FILES | (_MEASURED if is_measured else {})
     return tuple(
         (name, _TYPES[name], callback(_TYPES[name], body)) for name, body in bodies.items()
     )

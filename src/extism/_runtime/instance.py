@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Final, TypeAlias
 
+    from extism._capabilities.log import PluginLog
     from extism._engine.engine import Module as Code
     from extism._engine.faults import Fault
     from extism._engine.linker import InstancePre, Linker
@@ -55,7 +56,7 @@ class Program:
         linker: Everything that belongs to no store; None where kernel and plugin are one.
         kernel: The kernel's code; None where it is inside the main module's.
         fused: The main module with the kernel inside; None for two instances.
-        wasi: What the modules see of the world; None without WASI.
+        world: Makes what the modules of a plugin see of the world, given its log; None without WASI.
         budget: How much all memories and tables together may grow.
         is_frail: Whether a trap leaves the code in a state in which it must not be called again.
         fuel: How much a call may execute; None where the engine does not count.
@@ -66,7 +67,7 @@ class Program:
     linker: Linker | None
     kernel: Code | None
     fused: Homes | None
-    wasi: Wasi | None
+    world: Callable[[Callable[[], PluginLog]], Wasi] | None
     budget: Budget
     is_frail: bool
     fuel: int | None = None
@@ -107,6 +108,7 @@ class Instance:
 
     Args:
         program: What to bring to life.
+        wasi: What its modules see of the world; None without WASI.
 
     Attributes:
         is_worn: Whether the next call needs a new instance.
@@ -116,10 +118,10 @@ class Instance:
         OutOfMemory: What the modules begin with is more than the budget.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, wasi: Wasi | None = None) -> None:
         if not program.budget.holds_the_start:
             raise creation_error(Exit(code=-1, is_out_of_memory=True))
-        self.store, self._pre = _store(program)
+        self.store, self._pre = _store(program, wasi)
         self._program = program
         self._is_fused = program.fused is not None
         self.is_worn = True
@@ -319,13 +321,13 @@ class Instance:
         raise AssertionError("no instance, and no reason")
 
 
-def _store(program: Program) -> tuple[Store, InstancePre | None]:
+def _store(program: Program, wasi: Wasi | None) -> tuple[Store, InstancePre | None]:
     """Return a new store, and what is to live in it if that is one module."""
     try:
         if program.fused is not None:
-            return program.fused.store(program.wasi)
+            return program.fused.store(wasi)
         assert program.linker is not None
-        return Store(program.linker.engine, wasi=program.wasi), None
+        return Store(program.linker.engine, wasi=wasi), None
     except OSError as exc:
         text = f"Unable to create Extism plugin: {exc}"
         raise ManifestError(text, where="allowed_paths") from exc

@@ -152,18 +152,19 @@ def host_linker(
     *,
     kernel: Collection[str] = (),
     has_wasi: bool,
+    is_measured: bool = False,
 ) -> Linker:
     """
     Return a linker with all that modules import of what belongs to no store.
 
     WASI, then the house's own functions, which are the same for all plugins, then `host` in order. `kernel` are
-    the functions of the house that a kernel of its own imports.
+    the functions of the house that a kernel of its own imports; `is_measured` is as for `Linker.define_wasi`.
     """
     linker = Linker(engine)
     wanted = {(item.module, item.name) for part in parts for item in part.outline.imports}
     wanted |= {(abi.ENV, name) for name in kernel}
     if has_wasi and any(module == abi.WASI for module, _ in wanted):
-        linker.define_wasi()
+        linker.define_wasi(is_measured=is_measured)
     for item in house:
         if (item.namespace, item.name) in wanted:
             linker.define_trampoline(item.namespace, item.name, _lasting(item))
