@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from extism.buffers import ByteBuffer
     from extism.functions import Function
     from extism.given import PluginSource
+    from extism.limits import CompileLimits
     from extism.listing import ExportInfo, ImportInfo
     from extism.secret import Secret
     from extism.sources import SourcePolicy
@@ -58,7 +59,7 @@ class Plugin:
         http_response_headers: Let the plugin read the headers of responses.
         logger: Name of the `logging` logger that gets what the plugin logs.
         fuel_limit: See `CompiledPlugin`; so are `ca_bundle`, `policy`, `max_memory`, `fuse`,
-            `interruptible` and `features`.
+            `interruptible`, `features` and `compile_limits`.
 
     Raises:
         Error: It cannot be made; the text begins with `Unable to compile` or `Unable to create`.
@@ -81,6 +82,7 @@ class Plugin:
         fuse: bool | None = None,
         interruptible: bool = True,
         features: Collection[str] = (),
+        compile_limits: CompileLimits | None = None,
     ) -> None:
         self._lock = allocate_lock()
         self._owner: int | None = None
@@ -102,6 +104,7 @@ class Plugin:
                 fuse=fuse,
                 interruptible=interruptible,
                 features=features,
+                compile_limits=compile_limits,
             )
         )
         self.compiled_plugin: CompiledPlugin | None = compiled

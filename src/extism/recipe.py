@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from extism._runtime.linking import Part
     from extism.abi import HostImport
     from extism.functions import Function
+    from extism.limits import CompileLimits
     from extism.manifest import Manifest
     from extism.modules import Loaded
     from extism.world import WasiOptions
@@ -61,6 +62,8 @@ class Recipe:
     """
     Everything that a program depends on, but for its host functions.
 
+    What modules may weigh decides only whether one is compiled.
+
     Attributes:
         settings: Of the engine.
         cache: Where native code is looked for.
@@ -77,6 +80,7 @@ class Recipe:
     max_memory: int | None
     fuel: int | None
     fuse: bool | None
+    limits: CompileLimits | None = None
 
     def kept_program(self) -> Program | None:
         """
@@ -154,8 +158,8 @@ class Recipe:
         ) -> Linker:
             return host_linker(engine, house, host, ordered, kernel=kernel, has_wasi=has_wasi)
 
-        fused = self._fused(modules, extras, linker_on)
         with Stage("Unable to compile Extism plugin: "):
+            fused = self._fused(modules, extras, linker_on)
             units = tuple(
                 [
                     Unit(
@@ -220,6 +224,8 @@ class Recipe:
             memories = memory_count(extras)
             return Homes(module.part.outline, memories, self.settings, prepare)
         except (CompileError, WasmError) as exc:
+            if isinstance(exc, CompileError) and exc.rule:
+                raise
             import logging
 
             # Whether the module itself is to blame shows when it is compiled as it is.
@@ -234,8 +240,10 @@ class Recipe:
         try:
             return self._code(self._engine, module, rewrite)
         except (CompileError, WasmError) as exc:
+            if isinstance(exc, CompileError) and exc.rule:
+                raise
             # In the engine's words, if it is to blame itself.
-            self._engine.compile(module.binary(), part.name)
+            self._engine.validate(module.binary(), part.name)
             raise CompileError(
                 f"the engine takes this module, but not with its memory limited: {exc}",
                 module=part.name,
@@ -249,6 +257,11 @@ class Recipe:
         return Budget(max_bytes, is_strict=pages is not None, modules=modules)
 
     def _code(self, engine: Engine, module: Loaded, rewrite: Rewrite) -> Module:
+        def check(wasm: bytes) -> None:
+            from extism.limits import check_weight
+
+            check_weight(wasm, module.part.name, self.limits)
+
         return self.cache.module(
             engine,
             module.binary,
@@ -256,6 +269,7 @@ class Recipe:
             rewrite,
             digest=module.digest,
             size=module.size,
+            check=check,
         )
 
 
