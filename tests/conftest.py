@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-pytest_plugins = ["guests", "peer_hosts"]
+pytest_plugins = ["guests", "peer_hosts", "scoreboard"]
 
 
 def pytest_configure():

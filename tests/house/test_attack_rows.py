@@ -1,0 +1,34 @@
+"""Every row of `tests/attack/rows` has its test, and every attack its row."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from scoreboard import groups
+
+ATTACK = Path(__file__).parents[1] / "attack"
+ROWS = {row: group for group in groups() for row in group.rows}
+
+# By name, or as the id of a case: `test_c01_...`, `pytest.param(..., id="C01-...")`.
+_TEST = re.compile(r'def test_([a-z]\d\d)_|\bid="([A-Z]\d\d)\b')
+
+
+def tested() -> set[str]:
+    text = "".join(path.read_text(encoding="utf-8") for path in ATTACK.glob("test_*.py"))
+    return {(name or row).upper() for name, row in _TEST.findall(text)}
+
+
+def test_every_row_has_its_test():
+    """No promise of the table is left without a program that tries to break it."""
+    assert sorted(ROWS.keys() - tested()) == []
+
+
+def test_every_attack_has_its_row():
+    """What an attack tries is said in the table."""
+    assert sorted(tested() - ROWS.keys()) == []
+
+
+def test_rows_are_in_their_group():
+    """An id begins with the letter of its group."""
+    assert [row for row, group in ROWS.items() if not row.startswith(group.letter)] == []
