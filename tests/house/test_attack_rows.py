@@ -14,19 +14,19 @@ ROWS = {row: group for group in groups() for row in group.rows}
 _TEST = re.compile(r'def test_([a-z]\d\d)_|\bid="([A-Z]\d\d)\b')
 
 
-def tested() -> set[str]:
+def in_tests() -> set[str]:
     text = "".join(path.read_text(encoding="utf-8") for path in ATTACK.glob("test_*.py"))
     return {(name or row).upper() for name, row in _TEST.findall(text)}
 
 
 def test_every_row_has_its_test():
     """No promise of the table is left without a program that tries to break it."""
-    assert sorted(ROWS.keys() - tested()) == []
+    assert sorted(ROWS.keys() - in_tests()) == []
 
 
 def test_every_attack_has_its_row():
     """What an attack tries is said in the table."""
-    assert sorted(tested() - ROWS.keys()) == []
+    assert sorted(in_tests() - ROWS.keys()) == []
 
 
 def test_rows_are_in_their_group():

@@ -22,20 +22,26 @@ def test_what_compilers_make_is_light():
         (
             CompileLimits(module_bytes=20),
             "module_bytes",
-            "the module has 33 bytes, and at most 20 are compiled; "
-            "compile_limits=CompileLimits(module_bytes=...) allows more, None any number",
+            (
+                "the module has 33 bytes, and at most 20 are compiled; "
+                "compile_limits=CompileLimits(module_bytes=...) allows more, None any number"
+            ),
         ),
         (
             CompileLimits(function_bytes=4),
             "function_bytes",
-            "function 1 has 5 bytes of code, and at most 4 are compiled; "
-            "compile_limits=CompileLimits(function_bytes=...) allows more, None any number",
+            (
+                "function 1 has 5 bytes of code, and at most 4 are compiled; "
+                "compile_limits=CompileLimits(function_bytes=...) allows more, None any number"
+            ),
         ),
         (
             CompileLimits(locals=2),
             "locals",
-            "the module up to function 1 has 3 locals, and at most 2 are compiled; "
-            "compile_limits=CompileLimits(locals=...) allows more, None any number",
+            (
+                "the module up to function 1 has 3 locals, and at most 2 are compiled; "
+                "compile_limits=CompileLimits(locals=...) allows more, None any number"
+            ),
         ),
     ],
 )
