@@ -211,7 +211,11 @@ class Trap(CallError):
 
 
 class OutOfMemory(Trap, MemoryError):
-    """The plugin wanted more memory than it was granted, and was ended where it asked for it."""
+    """
+    The plugin wanted more memory than it was granted, and was ended where it asked for it.
+
+    Where the system has none for a new plugin, the text is the system's.
+    """
 
     def __init__(
         self,
