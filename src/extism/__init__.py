@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from extism.compiled import CompiledPlugin
     from extism.current import CurrentPlugin, Memory
     from extism.functions import HOST_FN_REGISTRY, Function, host_fn
+    from extism.limits import CompileLimits
     from extism.listing import ExportInfo, ImportInfo
     from extism.manifest import Manifest, MemoryOptions, WasmData, WasmFile, WasmUrl
     from extism.pool import Pool
@@ -42,6 +43,7 @@ __all__ = [
     "HOST_FN_REGISTRY",
     "CancelHandle",
     "Codec",
+    "CompileLimits",
     "CompiledPlugin",
     "CurrentPlugin",
     "CustomLogger",
@@ -102,6 +104,7 @@ _GUEST_NAMES: Final = frozenset(
 _HOMES: Final = {
     "HOST_FN_REGISTRY": "functions",
     "Codec": "codecs",
+    "CompileLimits": "limits",
     "CompiledPlugin": "compiled",
     "CurrentPlugin": "current",
     "CustomLogger": "_capabilities.log_sinks",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from extism._runtime.linking import Part
     from extism.functions import Function
     from extism.given import PluginSource
+    from extism.limits import CompileLimits
     from extism.listing import ExportInfo, ImportInfo
     from extism.sources import SourcePolicy
     from extism.world import WasiOptions
@@ -64,6 +65,7 @@ class CompiledPlugin:
         interruptible: Let running code be ended. False makes code that computes some 20 % faster; deadlines, `cancel`
             and Ctrl-C then take effect when the guest has returned.
         features: Proposals to turn on beside those that are in wide use: `gc`, `memory64`.
+        compile_limits: What a module may weigh to be compiled; `CompileLimits()` if None.
 
     Raises:
         ManifestError: The manifest is wrong.
@@ -86,6 +88,7 @@ class CompiledPlugin:
         fuse: bool | None = None,
         interruptible: bool = True,
         features: Collection[str] = (),
+        compile_limits: CompileLimits | None = None,
     ) -> None:
         self.functions = _functions(functions)
         self.wasi = wasi = wasi if isinstance(wasi, bool) else _asked(wasi)
@@ -105,6 +108,7 @@ class CompiledPlugin:
                 max_memory,
                 fuel_limit,
                 fuse,
+                compile_limits,
             )
         self._config = Config(manifest.config)
         self._hosts = _allowed(manifest.allowed_hosts) if manifest.allowed_hosts else None

@@ -7,7 +7,7 @@ The exception tree. What each error means to you, and what it carries.
     ├── ManifestError      (ValueError)     the manifest is wrong                    .where
     ├── SourceError        (OSError)        bytes could not be had                   .source
     │   └── HashMismatch                    they came, but are not the promised ones .expected .found
-    ├── CompileError       (ValueError)     the engine refused the module            .module
+    ├── CompileError       (ValueError)     the engine refused the module            .module .rule
     ├── LinkError                           an import has no giver                   .module .name .wanted .available
     ├── SignatureError     (TypeError)      a host function cannot be typed          .function .parameter
     ├── FunctionNotFound   (LookupError)    the plugin has no such export            .name .available
@@ -106,11 +106,18 @@ class HashMismatch(SourceError):
 
 
 class CompileError(Error, ValueError):
-    """The engine refused the module called `module`: malformed, invalid, too large or unsupported."""
+    """
+    The engine refused the module called `module`: malformed, invalid, too large or unsupported.
 
-    def __init__(self, message: str, *, module: str = "") -> None:
+    Attributes:
+        module: The module's name in the manifest.
+        rule: The field of `CompileLimits` that it breaks, `""` for none.
+    """
+
+    def __init__(self, message: str, *, module: str = "", rule: str = "") -> None:
         super().__init__(message)
         self.module = module
+        self.rule = rule
 
 
 class LinkError(Error):
@@ -217,7 +224,11 @@ class Trap(CallError):
 
 
 class OutOfMemory(Trap, MemoryError):
-    """The plugin wanted more memory than it was granted, and was ended where it asked for it."""
+    """
+    The plugin wanted more memory than it was granted, and was ended where it asked for it.
+
+    Where the system has none for a new plugin, the text is the system's.
+    """
 
     def __init__(
         self,

@@ -92,7 +92,7 @@ def _part(name: str, wasm: bytes, settings: Settings) -> Part:
         part = Part(name, read(wasm))
         part.decode()
     except WasmError as exc:
-        shared_engine(settings).compile(wasm, name)
+        shared_engine(settings).validate(wasm, name)
         raise CompileError(
             f"the engine takes this module, the toolkit does not: {exc}", module=name
         ) from exc

@@ -12,6 +12,7 @@ from _thread import allocate_lock, get_ident
 from extism import abi
 from extism._capabilities.log_names import LOGGER
 from extism._capabilities.variables import Variables
+from extism._engine.stacks import StackTooSmall, first_caller
 from extism._runtime.call import Call, deadline_after
 from extism._runtime.instance import Instance
 from extism._runtime.outcome import settle
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from extism.buffers import ByteBuffer
     from extism.functions import Function
     from extism.given import PluginSource
+    from extism.limits import CompileLimits
     from extism.listing import ExportInfo, ImportInfo
     from extism.secret import Secret
     from extism.sources import SourcePolicy
@@ -58,7 +60,7 @@ class Plugin:
         http_response_headers: Let the plugin read the headers of responses.
         logger: Name of the `logging` logger that gets what the plugin logs.
         fuel_limit: See `CompiledPlugin`; so are `ca_bundle`, `policy`, `max_memory`, `fuse`,
-            `interruptible` and `features`.
+            `interruptible`, `features` and `compile_limits`.
 
     Raises:
         Error: It cannot be made; the text begins with `Unable to compile` or `Unable to create`.
@@ -81,6 +83,7 @@ class Plugin:
         fuse: bool | None = None,
         interruptible: bool = True,
         features: Collection[str] = (),
+        compile_limits: CompileLimits | None = None,
     ) -> None:
         self._lock = allocate_lock()
         self._owner: int | None = None
@@ -102,6 +105,7 @@ class Plugin:
                 fuse=fuse,
                 interruptible=interruptible,
                 features=features,
+                compile_limits=compile_limits,
             )
         )
         self.compiled_plugin: CompiledPlugin | None = compiled
@@ -183,28 +187,39 @@ class Plugin:
         content = data if data.__class__ is bytes else _input(data)
         if function_name.__class__ is not str:
             function_name = _name(function_name)
-        me = get_ident()
-        if self._owner == me:
-            raise _busy()
-        with self._lock:
-            self._owner = me
-            try:
-                instance = self._instance
-                if instance is None or instance.is_worn:
-                    instance = self._revive()
-                limit = self._timeout_ms
-                deadline = None if limit is timeout is None else deadline_after(limit, timeout)
-                call = Call(function_name, self._state, content, deadline, host_context)
+        if self._owner is not None:
+            self._check_free()
+        try:
+            with self._lock:
+                self._owner = get_ident()
                 try:
-                    run = self._entries.get(function_name) or self._entry(instance, function_name)
-                    ended = run(call)
-                    output = ended if isinstance(ended, bytes) else settle(function_name, ended)
+                    instance = self._instance
+                    if instance is None or instance.is_worn:
+                        instance = self._revive()
+                    limit = self._timeout_ms
+                    deadline = None if limit is timeout is None else deadline_after(limit, timeout)
+                    call = Call(function_name, self._state, content, deadline, host_context)
+                    try:
+                        run = self._entries.get(function_name)
+                        if run is None:
+                            run = self._entry(instance, function_name)
+                        ended = run(call)
+                        output = ended if isinstance(ended, bytes) else settle(function_name, ended)
+                    finally:
+                        call.kernel = call.current = None  # `Call.end`, without the way there
                 finally:
-                    call.kernel = call.current = None  # `Call.end`, without the way there
-            finally:
-                self._owner = None
-                if self._is_closed:
-                    self._drop()
+                    self._owner = None
+                    if self._is_closed:
+                        self._drop()
+        except StackTooSmall:
+
+            def again() -> bytes:
+                # Not `self.call`, which the copies of a pool count.
+                return Plugin.call(
+                    self, function_name, content, bytes, host_context, timeout=timeout
+                )
+
+            output = self._elsewhere(again)
         if parse is bytes:
             return output
         return _buffer(output) if parse is None else parse(output)
@@ -278,7 +293,7 @@ class Plugin:
         Called by a host function of the plugin, it takes effect when the call is over.
         """
         self._is_closed = True
-        if self._owner != get_ident():
+        if not self._is_mine():
             with self._lock:
                 self._drop()
 
@@ -327,11 +342,9 @@ class Plugin:
 
     def _take(self) -> None:
         """Take the plugin for something but a call, which does the same in line; another thread is waited for."""
-        me = get_ident()
-        if self._owner == me:
-            raise _busy()
+        self._check_free()
         self._lock.acquire()
-        self._owner = me
+        self._owner = get_ident()
         if self._is_closed:
             self._give_back()
             self._check_open()
@@ -344,6 +357,21 @@ class Plugin:
         finally:
             self._lock.release()
 
+    def _is_mine(self) -> bool:
+        """Tell whether what asks runs inside the call that runs, on its thread or on one that it waits for."""
+        owner = self._owner
+        return owner is not None and first_caller(owner) == first_caller(get_ident())
+
+    def _check_free(self) -> None:
+        if self._is_mine():
+            raise _busy()
+
+    def _elsewhere(self, run: Callable[[], T]) -> T:
+        """Return what `run` returns on a thread of ours, as this one has too small a stack."""
+        from extism._engine.large_stack import on_a_large_stack
+
+        return on_a_large_stack(run, self._cancel)
+
     def _drop(self) -> None:
         self._state.variables.come_home()
         self._instance = self._program = None
@@ -354,6 +382,12 @@ class Plugin:
 
     def _revive(self) -> Instance:
         """Make a new instance; its initialisers have one `timeout_ms` together."""
+        try:
+            return self._made()
+        except StackTooSmall:
+            return self._elsewhere(self._made)
+
+    def _made(self) -> Instance:
         self._state.variables.come_home()
         self._instance = None
         self._entries = {}

@@ -41,6 +41,7 @@ _COMPILE_OPTIONS: Final = (
     "fuse",
     "interruptible",
     "features",
+    "compile_limits",
 )
 """Those of the options that are a `CompiledPlugin`'s: they hold for every plugin that is made of it."""
 

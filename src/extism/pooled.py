@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from extism.functions import Function
+    from extism.limits import CompileLimits
     from extism.secret import Secret
     from extism.sources import SourcePolicy
     from extism.world import WasiOptions
@@ -40,6 +41,7 @@ class PluginOptions(TypedDict, total=False):
     fuse: bool | None
     interruptible: bool
     features: Collection[str]
+    compile_limits: CompileLimits | None
 
 
 class PooledPlugin(Plugin):

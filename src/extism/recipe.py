@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from extism._runtime.linking import Part
     from extism.abi import HostImport
     from extism.functions import Function
+    from extism.limits import CompileLimits
     from extism.manifest import Manifest
     from extism.modules import Loaded
     from extism.world import WasiOptions, Worlds
@@ -60,6 +61,8 @@ class Recipe:
     """
     Everything that a program depends on, but for its host functions.
 
+    What modules may weigh decides only whether one is compiled.
+
     Attributes:
         settings: Of the engine.
         cache: Where native code is looked for.
@@ -76,6 +79,7 @@ class Recipe:
     max_memory: int | None
     fuel: int | None
     fuse: bool | None
+    limits: CompileLimits | None = None
 
     def kept_program(self) -> Program | None:
         """
@@ -161,8 +165,8 @@ class Recipe:
                 is_measured=world is not None and world.is_measured,
             )
 
-        fused = self._fused(modules, extras, linker_on)
         with Stage("Unable to compile Extism plugin: "):
+            fused = self._fused(modules, extras, linker_on)
             units = tuple(
                 [
                     Unit(
@@ -227,6 +231,8 @@ class Recipe:
             memories = memory_count(extras)
             return Homes(module.part.outline, memories, self.settings, prepare)
         except (CompileError, WasmError) as exc:
+            if isinstance(exc, CompileError) and exc.rule:
+                raise
             import logging
 
             # Whether the module itself is to blame shows when it is compiled as it is.
@@ -241,8 +247,10 @@ class Recipe:
         try:
             return self._code(self._engine, module, rewrite)
         except (CompileError, WasmError) as exc:
+            if isinstance(exc, CompileError) and exc.rule:
+                raise
             # In the engine's words, if it is to blame itself.
-            self._engine.compile(module.binary(), part.name)
+            self._engine.validate(module.binary(), part.name)
             raise CompileError(
                 f"the engine takes this module, but not with its memory limited: {exc}",
                 module=part.name,
@@ -256,6 +264,11 @@ class Recipe:
         return Budget(max_bytes, is_strict=pages is not None, modules=modules)
 
     def _code(self, engine: Engine, module: Loaded, rewrite: Rewrite) -> Module:
+        def check(wasm: bytes) -> None:
+            from extism.limits import check_weight
+
+            check_weight(wasm, module.part.name, self.limits)
+
         return self.cache.module(
             engine,
             module.binary,
@@ -263,6 +276,7 @@ class Recipe:
             rewrite,
             digest=module.digest,
             size=module.size,
+            check=check,
         )
 
 

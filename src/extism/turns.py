@@ -19,6 +19,7 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from extism._engine.stacks import first_caller
 from extism.errors import PluginBusy, PluginClosed, PoolTimeout
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Turn:
         self.is_refused = False
         self.signal = threading.Lock()
         self.signal.acquire()
-        self.thread = threading.get_ident()
+        self.thread = first_caller(threading.get_ident())
 
     def check(self) -> None:
         """Raise `PluginClosed` if it was refused."""
@@ -252,7 +253,7 @@ class Turns:
 
     def forget_other_threads(self) -> None:
         """After a fork: only this thread goes on, and two processes shall not share a guest's state."""
-        me = threading.get_ident()
+        me = first_caller(threading.get_ident())
         self._lock = threading.Lock()
         self._waiting.clear()
         self._returned.clear()

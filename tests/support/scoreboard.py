@@ -2,7 +2,7 @@
 The scoreboard of `tests/attack`: which attacks were contained, by group, at the end of a run.
 
 An attack is a row of `tests/attack/rows/*.txt`, `C01 An endless loop ends at its deadline`. A test belongs to
-a row by its name, `test_c01_...`, or by the id of its parameters, `test_...[C01-...]`; a row is contained
+a row by its name, `test_c01_...`, or to one or more by the id of its parameters, `test_...[M10-M20-...]`; a row is contained
 when all of its tests pass, their controls (legal use beside the attack) included.
 """
 
@@ -20,7 +20,7 @@ __all__ = ["ROWS", "Crashed", "Group", "groups", "rows_of"]
 ROWS = Path(__file__).parent.parent / "attack" / "rows"
 
 _NAME = re.compile(r"::test_([a-z]\d\d)_")
-_PARAMETERS = re.compile(r"\[(?:[^\]]*-)?([A-Z]\d\d)(?=[-\]])")
+_PARAMETERS = re.compile(r"(?<=[\[-])[A-Z]\d\d(?=[-\]])")
 _CRASHED = ("attack", "crashed")
 _STATES = ("contained", "not contained", "crashed", "not run")
 
@@ -58,7 +58,7 @@ def _group(text: str) -> Group:
 
 
 def rows_of(nodeid: str) -> set[str]:
-    """The ids that a test belongs to: that of its name, else that of its parameters."""
+    """The ids that a test belongs to: that of its name, else those of its parameters."""
     named = {name.upper() for name in _NAME.findall(nodeid)}
     return named or set(_PARAMETERS.findall(nodeid))
 

@@ -281,6 +281,7 @@ SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "wasmtime_engine_increment_epoch": (None, (_P,)),
     # modules
     "wasmtime_module_new": (_P, (_P, _P, c_size_t, _P)),
+    "wasmtime_module_validate": (_P, (_P, _P, c_size_t)),
     "wasmtime_module_delete": (None, (_P,)),
     "wasmtime_module_serialize": (_P, (_P, _P)),
     "wasmtime_module_deserialize_file": (_P, (_P, c_char_p, _P)),

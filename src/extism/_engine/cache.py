@@ -92,6 +92,7 @@ class ModuleCache:
         *,
         digest: bytes = b"",
         size: int = 0,
+        check: Callable[[bytes], None] | None = None,
     ) -> Module:
         """
         Return native code for a binary module, or for what `rewrite` makes of it.
@@ -105,6 +106,8 @@ class ModuleCache:
             rewrite: What is done to it first.
             digest: Its SHA-256, where that is known.
             size: Its bytes, where `wasm` does not say.
+            check: Sees the module before it is compiled, and raises what the caller gets; not asked where
+                native code is found.
 
         Raises:
             CompileError: The bytes are not a valid module.
@@ -118,6 +121,8 @@ class ModuleCache:
         if found is None:
             started = time.monotonic()
             binary = wasm() if callable(wasm) else wasm
+            if check is not None:
+                check(binary)
             found = engine.compile(rewrite.function(binary) if rewrite else binary, name)
             log().debug("compiled %s in %.2f s", name or key[:12], time.monotonic() - started)
             self._save(key, found)

@@ -105,6 +105,17 @@ class Engine:
             raise CompileError(cause_first(error_text(error)), module=name)
         return Module(self, out.value or 0)
 
+    def validate(self, wasm: bytes, name: str = "") -> None:
+        """
+        Check the binary module `wasm`, without compiling it.
+
+        Raises:
+            CompileError: The bytes are not a valid module; the text is the engine's, what is wrong first.
+        """
+        error = lib.wasmtime_module_validate(self.pointer, wasm, len(wasm))
+        if error:
+            raise CompileError(cause_first(error_text(error)), module=name)
+
     def load(self, path: str, name: str = "") -> Module:
         """
         Return the module whose native code is in the file at `path`, mapped and not copied.

@@ -51,6 +51,7 @@ class FaultKind:
     INTERRUPT: Final = "the store's interruption callback ended it"
     FUEL: Final = "the fuel is used up"
     TRAP: Final = "the code broke a rule of the machine"
+    MEMORY: Final = "the system has no memory for it"
     ERROR: Final = "the engine refused"
 
 
@@ -81,6 +82,9 @@ TRAP_KINDS: Final = {
 _MAX_LINE: Final = 500
 """Characters of a line of the engine's."""
 
+_NO_MEMORY: Final = ("(os error 12)", "(os error 1455)", "(os error 8)")
+"""How the system's refusal reads: ENOMEM, then Windows' ERROR_COMMITMENT_LIMIT and ERROR_NOT_ENOUGH_MEMORY."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -105,7 +109,10 @@ class Fault:
 def from_error(pointer: int, raised: BaseException | None = None) -> Fault:
     """Return what the error at `pointer` says, and free it."""
     text = error_text(pointer)
-    return Fault(FaultKind.ERROR, text) if raised is None else _from_raised(raised, text)
+    if raised is not None:
+        return _from_raised(raised, text)
+    is_starved = any(reason in text for reason in _NO_MEMORY)
+    return Fault(FaultKind.MEMORY if is_starved else FaultKind.ERROR, text)
 
 
 def from_trap(pointer: int, raised: BaseException | None = None) -> Fault:

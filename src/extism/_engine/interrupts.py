@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from typing import Any, Final, Protocol
 
 __all__ = [
-    "MAX_DEPTH",
     "Clock",
     "Interruptible",
     "StopReason",
@@ -43,9 +42,6 @@ __all__ = [
 
 TICK: Final = 0.005
 """Seconds between two epochs while code runs: how late a deadline may be noticed."""
-
-MAX_DEPTH: Final = 16
-"""Spans that may be open on one thread: the stack of C holds no more for sure."""
 
 PARK_AFTER: Final = 1.0
 """Seconds without a running store after which the clock stops counting."""

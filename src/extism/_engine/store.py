@@ -6,7 +6,7 @@ one creation: everything that shares a deadline and can be cancelled together) a
 number of times. `enter` says whose call it is and turns every bad end into a `Fault`.
 
 What can go wrong: stores whose host functions run each other's code use up the stack of C, which Python
-does not watch; so spans nest 16 deep on a thread and no deeper.
+does not watch; so a span is opened only where the stack has room for it (`stacks.py`).
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from extism._engine.faults import (
     from_error,
     from_trap,
 )
-from extism._engine.interrupts import MAX_DEPTH, arm, depth, running_stores, stop_reason
+from extism._engine.interrupts import arm, running_stores, stop_reason
 from extism._engine.shelter import sheltered
+from extism._engine.stacks import admit, levels
 from extism._engine.trampoline import SLOT, layout, running
-from extism.errors import CallError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,13 +146,12 @@ class Store:
         Begin a span: code entered from now on ends at `deadline`, by `cancel` and by signals.
 
         Raises:
-            CallError: 16 spans are open on this thread already.
+            CallError: 16 spans are open inside each other already.
+            StackTooSmall: This thread has no stack for it.
         """
         self.thread = thread = get_ident()
-        if len(running_stores) >= MAX_DEPTH and depth(thread) >= MAX_DEPTH:
-            raise CallError(
-                f"{MAX_DEPTH} calls are running inside each other's host functions; no more may begin"
-            )
+        if len(running_stores) >= levels.get(thread, 0):
+            admit(thread)
         self.span += 1
         self.deadline = deadline
         self.is_running = True

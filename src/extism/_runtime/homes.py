@@ -87,5 +87,7 @@ def _prepared(prepare: Callable[[Engine], InstancePre], engine: Engine) -> Insta
     """Return the code on an engine with slots; None where it does not fit after all."""
     try:
         return prepare(engine)
-    except CompileError:
+    except CompileError as exc:
+        if exc.rule:
+            raise
         return None  # the engine without slots says what is wrong, or finds nothing wrong

@@ -13,6 +13,7 @@ from extism._cached import cached_property
 from extism._dataclass import dataclass, replace
 from extism._engine.faults import FaultKind
 from extism._engine.linker import Instance as EngineInstance
+from extism._engine.stacks import StackTooSmall
 from extism._engine.store import Store
 from extism._runtime.fusing import ENTRY, ENTRY_TYPE, PREFIX, START, without_entry
 from extism._runtime.kernel import FIRST, Kernel, NoRoom, Want
@@ -195,6 +196,8 @@ class Instance:
                 return self._exit(call, 0, replace(ended, text=without_entry(ended.text)))
             except NoRoom:
                 return Exit(code=-1, is_out_of_memory=True)
+            except StackTooSmall:
+                raise  # nothing has run, and nothing is worn
             except BaseException:
                 self.is_worn = self._program.is_frail
                 kernel.take_want()
@@ -224,6 +227,8 @@ class Instance:
                 return self._exit(call, code, fault)
             except NoRoom:
                 return Exit(code=-1, is_out_of_memory=True)
+            except StackTooSmall:
+                raise  # nothing has run, and nothing is worn
             except BaseException:
                 self.is_worn = self._program.is_frail
                 kernel.take_want()

@@ -47,6 +47,7 @@ _FAULT_CODES: Final = {
     FaultKind.TRAP: 134,
     FaultKind.INTERRUPT: -1,
     FaultKind.ERROR: -1,
+    FaultKind.MEMORY: -1,
 }
 """The exit codes of ends that have none of their own."""
 
@@ -160,6 +161,10 @@ def _out_of_memory(function: str, exit_: Exit) -> OutOfMemory:
     return OutOfMemory("oom", function=function, backtrace=backtrace)
 
 
+def _no_memory(function: str, exit_: Exit) -> OutOfMemory:
+    return OutOfMemory(cause_first(_fault(exit_).text), function=function)
+
+
 def _said_so(function: str, exit_: Exit) -> GuestError:
     assert exit_.error is not None
     fault = exit_.fault
@@ -205,6 +210,7 @@ _TABLE: Final[tuple[tuple[Callable[[Exit], bool], Callable[[str, Exit], BaseExce
     (lambda exit_: _stopped(exit_, StopReason.CANCELLED), _cancelled),
     (lambda exit_: exit_.is_late or _stopped(exit_, StopReason.DEADLINE), _late),
     (lambda exit_: exit_.is_out_of_memory, _out_of_memory),
+    (lambda exit_: _has(exit_, FaultKind.MEMORY), _no_memory),
     (lambda exit_: bool(exit_.error), _said_so),
     (lambda exit_: _has(exit_, FaultKind.EXIT) and _fault(exit_).exit_status != 0, _exited),
     (lambda exit_: exit_.fault is not None and not _has(exit_, FaultKind.EXIT), _trap),

@@ -142,7 +142,8 @@ def renumber_code(
             pieces = _inlined(body, renumbering, inlining, inlining.params[place])
         if pieces:
             size = write_unsigned(sum(map(len, pieces)))
-            chunks += [view[copied:start], size, *pieces]
+            # Joined: hundreds of bytes a call, for each call of the module, would be gigabytes.
+            chunks += [view[copied:start], size, b"".join(pieces)]
             copied = cursor.offset
     cursor.finish()
     return new_section(SectionId.CODE, [*chunks, view[copied : section.end]])

@@ -34,6 +34,18 @@ def test_an_error_is_a_refusal():
     assert from_error(new_error(b"no")) == Fault(FaultKind.ERROR, "no")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mmap failed to reserve 0x104000000 bytes\n\nCaused by:\n    Cannot allocate memory (os error 12)",
+        "The paging file is too small for this operation to complete. (os error 1455)",
+    ],
+)
+def test_want_of_memory_is_told_from_refusals(text):
+    """The system has none left; nothing is wrong with the module."""
+    assert from_error(new_error(text.encode())) == Fault(FaultKind.MEMORY, text)
+
+
 def test_a_trap_without_a_code_is_a_trap():
     """It has no name."""
     assert from_trap(new_trap(b"text")) == Fault(FaultKind.TRAP, "text")

@@ -39,6 +39,7 @@ FUEL = Fault(FaultKind.FUEL, TEXT, trap="out of fuel")
 CANCELLED = Fault(FaultKind.INTERRUPT, TEXT, trap=StopReason.CANCELLED)
 DEADLINE = Fault(FaultKind.INTERRUPT, TEXT, trap=StopReason.DEADLINE)
 REFUSED = Fault(FaultKind.ERROR, "the engine refused")
+STARVED = Fault(FaultKind.MEMORY, "mmap failed\n\nCaused by:\n    no memory (os error 12)")
 EXIT_0 = Fault(FaultKind.EXIT, TEXT)
 EXIT_3 = Fault(FaultKind.EXIT, TEXT, exit_status=3)
 
@@ -70,6 +71,9 @@ ROWS = [
     pytest.param(Exit(is_late=True), CallTimeout, "timeout", -1, id="late"),
     pytest.param(Exit(is_out_of_memory=True), OutOfMemory, "oom", -1, id="memory"),
     pytest.param(Exit(TRAP, is_out_of_memory=True), OutOfMemory, "oom", -1, id="memory and trap"),
+    pytest.param(
+        Exit(STARVED), OutOfMemory, "no memory (os error 12)\n(mmap failed)", -1, id="system"
+    ),
     pytest.param(Exit(error=b"said"), GuestError, "said", 0, id="error text"),
     pytest.param(Exit(error=b"said", code=5), GuestError, "said", 5, id="error text and code"),
     pytest.param(Exit(TRAP, error=b"said"), GuestError, "said", 134, id="error text and trap"),
