@@ -80,9 +80,10 @@ def _text(data: bytes | None) -> str:
 
 
 def peak_memory() -> int:
-    """The most bytes that this process ever had resident."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    """The most bytes that this process ever had resident; its parent's do not count, as they do in `ru_maxrss`."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
 
 
 def resident_memory() -> int:
