@@ -197,7 +197,8 @@ def test_what_is_no_function_is_not_found(plugin, name):
     with pytest.raises(extism.errors.FunctionNotFound) as caught:
         made.call(name, "")
 
-    assert str(caught.value).startswith(f"Function not found: {name}")
+    shown = name.encode("unicode_escape", "surrogatepass").decode()
+    assert str(caught.value).startswith(f"Function not found: {shown}\n")
     assert (caught.value.name, caught.value.available) == (name, ("none", "i32", "seven", ""))
     assert isinstance(caught.value, LookupError)
     assert made.function_exists(name) is False
