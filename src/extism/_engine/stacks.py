@@ -134,7 +134,9 @@ def stack_bytes() -> int:
     if sys.platform == "win32":
         return _on_windows()
     if sys.platform == "linux" and get_native_id() == os.getpid():
-        return _of_the_first_thread()
+        size = _of_the_first_thread()
+        if size is not None:
+            return size
     library = CDLL(None)
     if sys.platform == "darwin":
         library.pthread_get_stacksize_np.restype = c_size_t
@@ -142,10 +144,12 @@ def stack_bytes() -> int:
     return _of_attributes(library)
 
 
-def _of_the_first_thread() -> int:
+def _of_the_first_thread() -> int | None:
     """Return how far its stack may grow; asking as for others reads all mappings, a quarter of a millisecond."""
-    from resource import RLIM_INFINITY, RLIMIT_STACK, getrlimit
-
+    try:
+        from resource import RLIM_INFINITY, RLIMIT_STACK, getrlimit
+    except ImportError:
+        return None
     size = getrlimit(RLIMIT_STACK)[0]
     return LARGE_BYTES if size == RLIM_INFINITY else size
 
