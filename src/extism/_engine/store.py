@@ -150,7 +150,7 @@ class Store:
             StackTooSmall: This thread has no stack for it.
         """
         self.thread = thread = get_ident()
-        if len(running_stores) >= levels.get(thread, 0):
+        if thread not in levels or len(running_stores) >= levels[thread]:
             admit(thread)
         self.span += 1
         self.deadline = deadline
