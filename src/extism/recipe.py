@@ -249,8 +249,9 @@ class Recipe:
         except (CompileError, WasmError) as exc:
             if isinstance(exc, CompileError) and exc.rule:
                 raise
-            # In the engine's words, if it is to blame itself.
-            self._engine.validate(module.binary(), part.name)
+            # In the engine's words, if it is to blame itself; compiling says more, where it was weighed.
+            check = self._engine.compile if isinstance(exc, CompileError) else self._engine.validate
+            check(module.binary(), part.name)
             raise CompileError(
                 f"the engine takes this module, but not with its memory limited: {exc}",
                 module=part.name,

@@ -70,6 +70,14 @@ class Settings:
     has_slots: bool = False
 
 
+_AS_COMPILED: Final = {
+    "component passed to module validation": (
+        "expected a WebAssembly module but was given a WebAssembly component"
+    ),
+}
+"""What compiling says where validating says less."""
+
+
 class Engine:
     """
     Compiles modules under one `Settings`, and counts the epochs of the stores made from it.
@@ -114,7 +122,8 @@ class Engine:
         """
         error = lib.wasmtime_module_validate(self.pointer, wasm, len(wasm))
         if error:
-            raise CompileError(cause_first(error_text(error)), module=name)
+            text = cause_first(error_text(error))
+            raise CompileError(_AS_COMPILED.get(text, text), module=name)
 
     def load(self, path: str, name: str = "") -> Module:
         """
