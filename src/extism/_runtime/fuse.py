@@ -47,6 +47,7 @@ from extism._wasm.names import names_of
 from extism._wasm.reader import read
 from extism._wasm.rebuild import Changes, rebuild
 from extism._wasm.relocate import Renumbering, Shift, renumber_code
+from extism._wasm.unroll import unroll_code
 from extism._wasm.valtypes import write_functype, write_memorytype
 from extism._wasm.writer import write_export, write_global, write_sections
 
@@ -71,6 +72,9 @@ _INLINED: Final = (
     "output_length",
     "error_get",
 )
+
+_LOOPED: Final = frozenset(_INLINED[:6])
+"""What loops that copy call: they are written out."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,8 @@ def fuse(wasm: bytes, parts: tuple[str, ...] = ()) -> bytes:
             if name in _INLINED
         }
         inlining = Inlining(inlined, _param_counts(module))
+        loops = frozenset(at for at in inlined if imported[at] in _LOOPED)
+        code = unroll_code(code, loops)
         changes.replaced[SectionId.CODE] = renumber_code(code, changes.renumbering, inlining)
     _append_kernel(changes, kernel, bodies, shifts)
     growth.append_to(changes, shifts.types + len(kernel.module.types))
