@@ -13,7 +13,7 @@ import pytest
 
 import extism
 import extism.extism
-from peer import PEER_PYTHON
+from peer import PEER_PYTHON, environment_of
 
 pytestmark = pytest.mark.peer
 
@@ -24,7 +24,9 @@ NOT_MADE_BY_HAND = {"CancelHandle", "CurrentPlugin"}
 
 
 def surface_of(python) -> dict:
-    done = subprocess.run([python, SCRIPT], check=True, capture_output=True, timeout=60)
+    done = subprocess.run(
+        [python, SCRIPT], check=True, capture_output=True, timeout=60, env=environment_of(python)
+    )
     return json.loads(done.stdout)
 
 

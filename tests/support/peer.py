@@ -133,6 +133,12 @@ def _source(plugin: Any) -> dict[str, Any]:
     return {"text": plugin} if isinstance(plugin, str) else {"manifest": plugin}
 
 
+def environment_of(python: Path | str) -> dict[str, str]:
+    """Ours, for upstream's without PYTHONPATH: a checkout of ours that it names would be taken for theirs."""
+    own = str(python) == sys.executable
+    return {name: value for name, value in os.environ.items() if own or name != "PYTHONPATH"}
+
+
 class Worker:
     """One package, in a process of its own that is started when needed and again after a crash."""
 
@@ -140,6 +146,7 @@ class Worker:
         if not Path(python).exists():
             raise FileNotFoundError(f"{python} is not there: `make test` installs the peer")
         self._command = [str(python), str(WORKER), log]
+        self._environment = environment_of(python)
         self._process: subprocess.Popen[str] | None = None
 
     def play(self, scene: dict[str, Any], seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
@@ -181,6 +188,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 text=True,
+                env=self._environment,
             )
             self._lines: queue.Queue[str] = queue.Queue()
             arguments = (self._process.stdout, self._lines)
