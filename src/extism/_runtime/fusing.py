@@ -49,7 +49,7 @@ code (0 where the function has none), output offset and length, and error handle
 ENTRY_NAME: Final = "kernel.enter"
 """What entries are called in backtraces, until `without_entry` takes them out."""
 
-_VERSION: Final = "5"
+_VERSION: Final = "6"
 """Changes whenever equal modules are fused differently with the same kernel."""
 
 

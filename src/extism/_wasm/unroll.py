@@ -23,11 +23,12 @@ count one more.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from extism._wasm.cursor import Cursor
-from extism._wasm.instructions import OPCODES, plain_run, read_opcode, skip_immediate
+from extism._wasm.instructions import OPCODES, read_opcode, skip_immediate
 from extism._wasm.leb128 import write_unsigned
 from extism._wasm.model import SectionId
 from extism._wasm.valtypes import read_valtype
@@ -44,11 +45,11 @@ __all__ = ["unroll_code"]
 _COPIES: Final = 8
 _LARGEST_LOOP: Final = 256
 """Bytes of a loop that is taken: what is longer has more to do than to copy."""
-_LARGEST_BODY: Final = 32 << 10
-"""Bytes of a function that is looked at: each instruction of it takes a microsecond or so."""
-_MOST_READ: Final = 256 << 10
+_LARGEST_BODY: Final = 8 << 10
+"""Bytes of a function that is read: each instruction of it takes a microsecond or two."""
+_MOST_READ: Final = 64 << 10
 _MOST_ADDED: Final = 64 << 10
-"""Bytes of a module: what is looked at, and what it may gain."""
+"""Bytes of a module: what is read of it, and what it may gain."""
 
 _VOID_LOOP: Final = b"\x03\x40"
 _VOID_BLOCK: Final = b"\x02\x40"
@@ -61,13 +62,13 @@ _BRANCHES: Final = frozenset({"br", "br_if"})
 _BLOCKS: Final = frozenset({"block", "if"})
 _OPENS: Final = _BLOCKS | {"loop", "try", "try_table"}
 _CLOSES: Final = frozenset({"end", "delegate"})
-_CONTROL: Final = frozenset(
+_LEAVES: Final = frozenset({"label", "labels", "catches", "handlers"})
+_OTHERS: Final = frozenset(
     opcode.name
     for opcode in OPCODES.values()
-    if opcode.name in _OPENS | _CLOSES
-    or not {"label", "labels", "catches", "handlers"}.isdisjoint(opcode.immediates)
-)
-"""What opens, closes or leaves a block; nothing else matters here but calls."""
+    if opcode.name == "try" or not _LEAVES.isdisjoint(opcode.immediates)
+).difference(_BRANCHES)
+"""Other ways to another place; no copy loop has them."""
 
 
 @dataclass(slots=True)
@@ -105,7 +106,7 @@ class _Loop:
             elif inside == index == 0:
                 self.closing, self.last = name, start
             return True
-        return name in _BLOCKS
+        return name not in _OTHERS
 
     def is_small_copy(self, end: int) -> bool:
         """Tell whether it can be written out, its `end` being at that offset."""
@@ -120,15 +121,18 @@ def unroll_code(section: Section, functions: frozenset[int]) -> Section:
     Raises:
         WasmError: An opcode is unknown, or the code is cut off.
     """
+    if not functions:
+        return section
     view, cursor = memoryview(section.data), Cursor.over(section)
     chunks: list[Chunk] = []
     copied, read, added = cursor.offset, 0, 0
+    calls = _calls(functions)
     for _ in range(cursor.count(2)):
         start = cursor.offset
         body = cursor.inner()
         size = body.remaining
-        has_loop = size <= _LARGEST_BODY and section.data.find(_VOID_LOOP, start, body.end) >= 0
-        if not has_loop or read + size > _MOST_READ:
+        is_readable = size <= _LARGEST_BODY and read + size <= _MOST_READ
+        if not is_readable or not calls.search(section.data, start, body.end):
             continue
         read += size
         new = _unrolled(body, functions)
@@ -140,6 +144,17 @@ def unroll_code(section: Section, functions: frozenset[int]) -> Section:
     if not chunks:
         return section
     return new_section(SectionId.CODE, [*chunks, view[copied : section.end]])
+
+
+def _calls(functions: frozenset[int]) -> re.Pattern[bytes]:
+    """Return a pattern that is found wherever one of them is called, and perhaps elsewhere."""
+    short = [write_unsigned(index) for index in sorted(functions)]
+    return re.compile(b"\x10(?:%s)" % b"|".join(map(re.escape, [*short, *map(_padded, functions)])))
+
+
+def _padded(index: int) -> bytes:
+    """Return an index as linkers write it, which leave room for the largest."""
+    return bytes([index >> shift & 0x7F | 0x80 for shift in (0, 7, 14, 21)] + [index >> 28])
 
 
 def _unrolled(body: Cursor, functions: frozenset[int]) -> bytes:
@@ -171,14 +186,9 @@ def _written_out(data: bytes, loop: _Loop) -> bytes:
 
 def _loops(body: Cursor, functions: frozenset[int]) -> Iterator[tuple[_Loop, int]]:
     """Yield the loops that can be written out, each with the offset behind its end."""
-    run = plain_run(frozenset({"func"}), _CONTROL)
     loop: _Loop | None = None
     level = 0
     while body.remaining:
-        plain = run.match(body.data, body.offset, body.end)
-        if plain:
-            body.offset = plain.end()
-            continue
         start = body.offset
         name, index = _instruction(body)
         if name in _CLOSES:
