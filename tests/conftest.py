@@ -25,19 +25,27 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def python_plugin(tmp_path_factory):
-    """A function from the source text of a plug-in to the path of its module; each text is built once."""
-    from extism.compiler import build
+    """
+    A function from the source text of a plug-in to the path of its module; each text is built once.
+
+    With `shared`, the module is a small one, and the runtime lies beside it as python.wasm.
+    """
+    from extism.compiler import build, write_runtime
 
     folder = tmp_path_factory.mktemp("plugins")
 
-    def made(source: str, name: str = "plugin"):
-        digest = hashlib.sha256(f"{name}\0{source}".encode()).hexdigest()[:16]
+    def made(source: str, name: str = "plugin", *, shared: bool = False):
+        digest = hashlib.sha256(f"{name}\0{shared}\0{source}".encode()).hexdigest()[:16]
         target = folder / digest / f"{name}.wasm"
         if not target.exists():
             target.parent.mkdir()
             path = target.with_suffix(".py")
             path.write_text(source, encoding="utf-8")
-            build(path, target)
+            build(path, target, shared=shared)
+            if shared:
+                runtime = folder / "python.wasm"
+                runtime.exists() or write_runtime(runtime)
+                target.with_name("python.wasm").hardlink_to(runtime)
         return target
 
     return made

@@ -28,6 +28,7 @@ __all__ = [
     "FUNCTIONS",
     "LOGGING_OFF",
     "PAGE",
+    "RUNTIME_SECTION",
     "USER",
     "VAR_OVERHEAD_BYTES",
     "WASI",
@@ -52,6 +53,15 @@ An empty custom section of this name marks code that must not be called again af
 
 An extension of ours: `extism-py` marks its plug-ins, whose interpreter a trap leaves in the middle of
 something; our host then goes on with a fresh instance. Other hosts pass it by.
+"""
+
+RUNTIME_SECTION: Final = "extism.runtime"
+"""
+A custom section of this name says which module a small plug-in has to be linked with.
+
+An extension of ours: three words in UTF-8, the name that it imports the module by, the SHA-256 of its bytes in
+hexadecimal digits, and the package that has it, as pip takes it. A host that does not know it needs a manifest
+with both modules.
 """
 
 PAGE: Final = 65536

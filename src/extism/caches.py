@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Final
 
-__all__ = ["CACHE_DIR", "NATIVE_CACHE_DIR", "interpreter_directory", "native_directory"]
+__all__ = [
+    "CACHE_DIR",
+    "NATIVE_CACHE_DIR",
+    "interpreter_directory",
+    "interpreter_path",
+    "native_directory",
+]
 
 CACHE_DIR: Final = "EXTISM_CACHE_DIR"
 NATIVE_CACHE_DIR: Final = "EXTISM_NATIVE_CACHE_DIR"
@@ -27,7 +33,12 @@ def interpreter_directory() -> Path:
     """Return the folder of built guest interpreters."""
     from pathlib import Path
 
-    return Path(_root(), "interpreter")
+    return Path(interpreter_path())
+
+
+def interpreter_path() -> str:
+    """Return the same as text: to load `pathlib` takes longer than to load a plugin."""
+    return os.path.join(_root(), "interpreter")
 
 
 def native_directory() -> str | None:

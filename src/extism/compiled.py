@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from extism.given import PluginSource
     from extism.limits import CompileLimits
     from extism.listing import ExportInfo, ImportInfo
+    from extism.modules import Loaded
     from extism.sources import SourcePolicy
     from extism.world import WasiOptions
 
@@ -117,7 +118,8 @@ class CompiledPlugin:
             self.functions = []
             return
         with Stage("Unable to compile Extism plugin: "):
-            found = [loaded(module, recipe.settings, files) for module in modules]
+            own = [loaded(module, recipe.settings, files) for module in modules]
+            found = _with_runtime(own, recipe.settings, files)
         if is_ambient:
             self.functions = _ambient([each.part for each in found])
         self._program = recipe.program(found, self.functions)
@@ -184,6 +186,17 @@ class CompiledPlugin:
         if self._program is None:
             return "<CompiledPlugin closed>"
         return f"<CompiledPlugin {', '.join(map(shown, self._program.callable_names()[:8]))}>"
+
+
+def _with_runtime(
+    modules: Sequence[Loaded], settings: Settings, files: KnownFiles
+) -> Sequence[Loaded]:
+    """Return the modules, and the runtime if one of them says that it needs one."""
+    if all(abi.RUNTIME_SECTION not in each.part.outline.custom for each in modules):
+        return modules
+    from extism.runtimes import with_runtime
+
+    return with_runtime(modules, settings, files)
 
 
 def _allowed(patterns: Iterable[str]) -> AllowedHosts:

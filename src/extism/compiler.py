@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from extism._compiler import runtime
 from extism._compiler.pipeline import Progress, compile_file
+from extism._digest import sha256
 from extism.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["DEFAULT_TIMEOUT", "BuildReport", "build"]
+__all__ = ["DEFAULT_TIMEOUT", "BuildReport", "build", "write_runtime"]
 
 DEFAULT_TIMEOUT: Final = 60.0
 """Seconds that the module level of a plug-in may run while it is built."""
@@ -48,6 +50,7 @@ def build(
     source: str | os.PathLike[str],
     output: str | os.PathLike[str] | None = None,
     *,
+    shared: bool = False,
     paths: Iterable[str | os.PathLike[str]] | None = None,
     timeout: float | None = DEFAULT_TIMEOUT,
     report: Callable[[BuildReport], None] | None = None,
@@ -60,6 +63,8 @@ def build(
     Args:
         source: The file with the plug-in's functions; modules beside it come along as they are imported.
         output: Where to write the module. It appears whole or not at all.
+        shared: Leave the interpreter out: the module then needs the runtime beside it, which this library supplies
+            where it has it, and `write_runtime` writes for other hosts.
         paths: Folders of other modules; by default those of the environment's PYTHONPATH.
         timeout: Seconds that the module level may run; None lets it run for ever.
         report: Called with what the build made, at its end.
@@ -71,16 +76,38 @@ def build(
             interpreter and none can be built.
         SourceError: The sources of the guest interpreter could not be had.
     """
-    place = None if output is None else _Output(Path(output), Path(source))
+    place = None if output is None else _Output(Path(output), source=Path(source))
     search = _python_path() if paths is None else [Path(path) for path in paths]
     progress = Progress(say or (lambda _text: None), show)
-    built = compile_file(Path(source), search, progress, timeout)
+    built = compile_file(Path(source), search, progress, timeout, is_shared=shared)
     if place is not None:
         place.write(built.wasm)
     if report is not None:
         imports = tuple(f"{row.module}/{row.name}" for row in built.imports)
         report(BuildReport(built.exports, imports, len(built.wasm), built.seconds))
     return built.wasm
+
+
+def write_runtime(
+    output: str | os.PathLike[str], *, say: Callable[[str], None] | None = None
+) -> str:
+    """
+    Write the runtime that plug-ins built with `shared=True` are linked with, and return its SHA-256.
+
+    Other hosts than this library take both files, in a manifest that calls this one `python`.
+
+    Args:
+        output: Where to write the module. It appears whole or not at all.
+        say: Called with a line of text when something begins that takes a while.
+
+    Raises:
+        BuildError: The output cannot be written, or there is no guest interpreter and none can be built.
+        SourceError: The sources of the guest interpreter could not be had.
+    """
+    place = _Output(Path(output))
+    base = runtime.base_image(say or (lambda _text: None))
+    place.write(base)
+    return sha256(base).hex()
 
 
 def _python_path() -> list[Path]:
@@ -90,13 +117,13 @@ def _python_path() -> list[Path]:
 class _Output:
     """Where a module will be written; what would go wrong then is found before anything is built."""
 
-    def __init__(self, path: Path, source: Path) -> None:
+    def __init__(self, path: Path, source: Path | None = None) -> None:
         self.path = path
         if path.is_dir():
             raise self._fault("it is a directory")
         if not path.parent.is_dir():
             raise self._fault("its directory does not exist")
-        if path.exists() and source.exists() and path.samefile(source):
+        if source is not None and path.exists() and source.exists() and path.samefile(source):
             raise self._fault("it is the source")
 
     def write(self, wasm: bytes) -> None:

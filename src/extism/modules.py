@@ -7,6 +7,7 @@ here reads or decodes anything.
 
 from __future__ import annotations
 
+from extism import abi
 from extism._dataclass import dataclass
 from extism._digest import sha256
 from extism._engine.engine import shared_engine, wat_to_wasm
@@ -83,7 +84,7 @@ def loaded(module: ResolvedModule | KnownModule, settings: Settings, files: Know
     if files.can_note(module.origin):
         from extism._wasm.husk import husk
 
-        files.note(module.origin, digest, husk(part.outline))
+        files.note(module.origin, digest, husk(part.outline, (abi.RUNTIME_SECTION,)))
     return Loaded(part, digest, len(data), lambda: data)
 
 

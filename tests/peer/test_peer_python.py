@@ -189,9 +189,16 @@ FAILURES = {
 }
 
 
-@pytest.fixture(scope="module")
-def manifest(python_plugin):
-    return {"wasm": [{"path": str(python_plugin(SOURCE, "sample"))}], "config": {"k": "v"}}
+@pytest.fixture(scope="module", params=["single", "runtime first", "runtime last"])
+def manifest(python_plugin, request):
+    """The plug-in as one file, and as a small one with the runtime beside it, in either order."""
+    wasm = python_plugin(SOURCE, "sample", shared=request.param != "single")
+    sources = [{"path": str(wasm)}]
+    if request.param != "single":
+        sources[0]["name"] = "main"
+        runtime = {"name": "python", "path": str(wasm.with_name("python.wasm"))}
+        sources.insert(request.param == "runtime last", runtime)
+    return {"wasm": sources, "config": {"k": "v"}}
 
 
 @pytest.mark.parametrize(("function", "data"), ANSWERS, ids=lambda value: str(value)[:24])

@@ -34,9 +34,10 @@ def seen():
 """
 
 
-def test_after_a_time_out_the_interpreter_is_a_fresh_one(python_plugin):
+@pytest.mark.parametrize("shared", [False, True], ids=["single", "shared"])
+def test_after_a_time_out_the_interpreter_is_a_fresh_one(python_plugin, shared):
     """An interpreter that was stopped in the middle is never called again; variables are carried over."""
-    manifest = {"wasm": [{"path": str(python_plugin(SOURCE))}], "timeout_ms": 1500}
+    manifest = {"wasm": [{"path": str(python_plugin(SOURCE, shared=shared))}], "timeout_ms": 1500}
     with extism.Plugin(manifest, wasi=True, functions=[]) as plugin:
         before = [plugin.call("count", "") for _ in range(3)]
         with pytest.raises(extism.errors.CallTimeout):

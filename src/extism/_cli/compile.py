@@ -16,7 +16,7 @@ import click
 
 from extism._cli.main import run
 from extism._cli.voice import Voice, is_colourful, visible, voice_options
-from extism.compiler import DEFAULT_TIMEOUT, build
+from extism.compiler import DEFAULT_TIMEOUT, build, write_runtime
 
 if TYPE_CHECKING:
     from extism.compiler import BuildReport
@@ -31,11 +31,13 @@ EXAMPLES: Final = """
 Examples:
   extism-py plugin.py plugin.wasm
   extism-py plugin.py -o plugin.wasm
+  extism-py plugin.py -o plugin.wasm --shared
+  extism-py --runtime python.wasm
 """
 
 
 @click.command(NAME, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("source", metavar="INPUT", required=False, type=click.Path(path_type=Path))
 @click.argument("output", metavar="[OUTPUT]", required=False, type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -44,6 +46,18 @@ Examples:
     metavar="OUTPUT",
     type=click.Path(path_type=Path),
     help=f"Where to write; {DEFAULT_OUTPUT} by default.",
+)
+@click.option(
+    "--shared",
+    is_flag=True,
+    help="Leave Python out of OUTPUT: some tens of kilobytes instead of megabytes, which need the runtime beside them. "
+    "This library's hosts supply it; for others write it with --runtime.",
+)
+@click.option(
+    "--runtime",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the runtime of --shared plug-ins: a manifest names it python, beside main. INPUT may be left out.",
 )
 @click.option(
     "--timeout",
@@ -57,7 +71,13 @@ Examples:
 @click.version_option(package_name="extism", prog_name=NAME, message="%(prog)s %(version)s")
 @click.pass_obj
 def compile_file(
-    voice: Voice, source: Path, output: Path | None, option: Path | None, timeout: float
+    voice: Voice,
+    source: Path | None,
+    output: Path | None,
+    option: Path | None,
+    shared: bool,  # noqa: FBT001 - a flag of the command line
+    runtime: Path | None,
+    timeout: float,
 ) -> None:
     """
     Compile the Python file INPUT to an Extism plug-in, written to OUTPUT.
@@ -68,6 +88,12 @@ def compile_file(
     """
     if output is not None and option is not None:
         raise click.UsageError("OUTPUT is given twice: as an argument and with -o.")
+    if source is None and runtime is None:
+        raise click.UsageError("Missing argument 'INPUT'.")
+    if runtime is not None:
+        _write_runtime(voice, runtime)
+    if source is None:
+        return
     place = output or option or DEFAULT_OUTPUT
     reports: list[BuildReport] = []
     prints = _Prints()
@@ -76,6 +102,7 @@ def compile_file(
             build(
                 source,
                 place,
+                shared=shared,
                 timeout=timeout,
                 report=reports.append,
                 say=lambda text: _say(voice, text),
@@ -85,6 +112,13 @@ def compile_file(
         prints.end()
     for report in reports:
         _conclude(voice, place, report)
+
+
+def _write_runtime(voice: Voice, place: Path) -> None:
+    with voice.status(f"writing {place}"):
+        digest = write_runtime(place, say=lambda text: _say(voice, text))
+    size = place.stat().st_size / 1e6
+    _say(voice, f"{place}: the runtime of --shared plug-ins, {size:.1f} MB, SHA-256 {digest}")
 
 
 class _Prints:

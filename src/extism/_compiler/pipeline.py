@@ -10,6 +10,9 @@ The steps from a Python file to a plug-in, in order and timed.
     snapshot      the interpreter with that memory as its data                          _wasm/snapshot
     shim          names for the exports, slots for the host functions                   shim
 
+For a plug-in on a shared runtime the last two are one, `overlay`: a module with what that memory has beyond the
+interpreter's own.
+
 Each step is one function of its own file, with its own error. Nothing is written but a temporary folder; the
 result is bytes.
 """
@@ -24,7 +27,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from extism._compiler import bundle, interface, preinit, runtime, shim, syntax
+from extism._compiler import bundle, doors, interface, overlay, preinit, runtime, shim, syntax
+from extism._wasm.reader import read
 from extism._wasm.snapshot import snapshot
 from extism.errors import BuildError
 
@@ -81,7 +85,12 @@ class Progress:
 
 
 def compile_file(
-    path: Path, search: Iterable[Path], progress: Progress, timeout: float | None = None
+    path: Path,
+    search: Iterable[Path],
+    progress: Progress,
+    timeout: float | None = None,
+    *,
+    is_shared: bool = False,
 ) -> Built:
     """
     Return the plug-in made of a Python file.
@@ -91,6 +100,7 @@ def compile_file(
         search: Folders of other modules, as PYTHONPATH.
         progress: Who watches.
         timeout: Seconds that the module level may run.
+        is_shared: Whether the plug-in is to need the runtime beside it, instead of holding it.
 
     Raises:
         BuildError: The source cannot become a plug-in, or there is no interpreter and none can be built.
@@ -105,11 +115,21 @@ def compile_file(
     with progress.step("preinit"):
         loaded = _load(base, files, promised, progress, timeout)
         interface.check_registered(promised, _hidden(files), loaded.exports)
+    shape = _small if is_shared else _whole
+    wasm = shape(base, loaded, promised, progress)
+    return Built(wasm, loaded.exports, promised.imports, dict(progress.seconds))
+
+
+def _whole(base: bytes, loaded: preinit.Loaded, promised: Interface, progress: Progress) -> bytes:
     with progress.step("snapshot"):
         core = snapshot(base, {0: loaded.image})
     with progress.step("shim"):
-        wasm = shim.shim(core, loaded.exports, promised.imports)
-    return Built(wasm, loaded.exports, promised.imports, dict(progress.seconds))
+        return shim.shim(core, loaded.exports, promised.imports)
+
+
+def _small(base: bytes, loaded: preinit.Loaded, promised: Interface, progress: Progress) -> bytes:
+    with progress.step("overlay"):
+        return overlay.overlay(base, loaded.image, loaded.exports, promised.imports)
 
 
 class _Interpreter:
@@ -148,7 +168,7 @@ def _load(
 ) -> preinit.Loaded:
     """Lay the files out in a folder for the interpreter, and run them there."""
     with tempfile.TemporaryDirectory(prefix="extism-") as folder:
-        for name, data in files.files(promised, shim.first_slot(base)).items():
+        for name, data in files.files(promised, doors.first_slot(read(base))).items():
             place = Path(folder, name)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from extism import abi
+from extism._compiler.doors import LOAD, MEMORY, STACK, opened
 from extism._compiler.interpreter.stdlib import pack
 from extism._engine.engine import Settings, shared_engine
 from extism._engine.faults import Fault, FaultKind
@@ -108,7 +109,7 @@ def start(runtime: bytes, stdlib: Path) -> bytes:
             if fault or code:
                 text = fault.text if fault else said.decode("utf-8", "replace")
                 raise BuildError(f"the guest interpreter did not start:\n{text}")
-        return snapshot(runtime, {0: machine.image()}, remove_exports=_STARTERS)
+        return opened(snapshot(runtime, {0: machine.image()}, remove_exports=_STARTERS))
 
 
 def load(
@@ -159,7 +160,7 @@ def _pass(
             show(data)
 
     machine = _Machine(module, preopens, hear, deadline)
-    fault, code = machine.call("py_load", ("i32",))
+    fault, code = machine.call(LOAD, ("i32",))
     if fault is not None:
         raise _explain(fault, app)
     if code == 1:
@@ -221,12 +222,12 @@ class _Machine:
         if isinstance(instance, Fault):
             raise BuildError(f"the guest interpreter cannot be run:\n{instance.text}")
         self.instance = instance
-        self.memory: Memory = instance.memory("memory")
+        self.memory: Memory = instance.memory(MEMORY)
         self.stack_top = int(self._stack.value)
 
     @property
     def _stack(self) -> Any:
-        return self.instance.global_("__stack_pointer")
+        return self.instance.global_(STACK)
 
     def call(self, name: str, results: Sequence[str]) -> tuple[Fault | None, int]:
         """Run an export without parameters; return how it ended badly, and its number."""

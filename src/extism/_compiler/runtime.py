@@ -22,13 +22,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from extism import caches
-from extism._compiler import preinit
+from extism._bases import DIGEST, IMAGE, PREFIX
+from extism._compiler import doors, preinit
 from extism._compiler.interpreter import build
 from extism._compiler.interpreter.linking import RUNTIME
 from extism._compiler.interpreter.stdlib import STDLIB
 from extism._compiler.interpreter.steps import digest, prune
 from extism._compiler.interpreter.toolchain import find_toolchain
-from extism._compiler.interpreter.wheel import IMAGE, MODULE, PROJECT, STATEMENT
+from extism._compiler.interpreter.wheel import IMAGE as PACKED_IMAGE
+from extism._compiler.interpreter.wheel import MODULE, PROJECT, STATEMENT
 from extism._engine.cache import ModuleCache
 from extism.errors import BuildError
 
@@ -36,10 +38,8 @@ if TYPE_CHECKING:
     from extism._compiler.interpreter.build import Interpreter
     from extism._compiler.interpreter.shell import Say
 
-__all__ = ["base_image", "base_key", "find_base", "native_cache"]
+__all__ = ["base_image", "base_key", "find_base", "native_cache", "unpack"]
 
-_BASE: Final = "base.wasm"
-_DIGEST: Final = "sha256"
 _KEPT_VERSIONS: Final = 8
 
 
@@ -60,14 +60,17 @@ def base_image(say: Say = print) -> bytes:
     interpreter = build.find() or _build(say)
     say("starting Python once, to keep it started")
     base = preinit.start(interpreter.runtime.read_bytes(), interpreter.folder)
-    _keep(base, say)
+    _keep(base, base_key(), say)
     return base
 
 
 def base_key() -> str:
     """Return the digest of all that decides the base image: interpreter, stdlib, guest library, start."""
     hasher = hashlib.sha256(f"{digest(RUNTIME)} {digest(STDLIB)}".encode())
-    files = {**preinit.guest_files(), "preinit.py": Path(preinit.__file__).read_bytes()}
+    files = preinit.guest_files()
+    for module in (preinit, doors):
+        path = Path(str(module.__file__))
+        files[path.name] = path.read_bytes()
     for name, data in files.items():
         hasher.update(f"\0{name}\0".encode() + hashlib.sha256(data).digest())
     return hasher.hexdigest()[:16]
@@ -78,10 +81,17 @@ def find_base(say: Say = print) -> bytes | None:
     kept = _kept(say)
     if kept is not None:
         return kept
-    base = _from_wheel()
-    if base is not None:
-        _keep(base, say)
-    return base
+    return _from_wheel("key", base_key(), say)
+
+
+def unpack(digest: str) -> bytes | None:
+    """
+    Return the base image of the installed data wheel if it is the one with that SHA-256, and keep it.
+
+    Raises:
+        BuildError: The wheel is damaged.
+    """
+    return _from_wheel("sha256", digest, lambda _text: None)
 
 
 @functools.cache
@@ -90,68 +100,69 @@ def native_cache() -> ModuleCache:
     return ModuleCache(caches.native_directory())
 
 
-def _folder() -> Path:
-    return caches.interpreter_directory() / f"base-{base_key()}"
+def _folder(key: str) -> Path:
+    return caches.interpreter_directory() / f"{PREFIX}{key}"
 
 
 def _kept(say: Say) -> bytes | None:
     """Return the base image in the cache; one that is damaged is removed."""
-    folder = _folder()
+    folder = _folder(base_key())
     try:
-        expected = (folder / _DIGEST).read_text(encoding="utf-8").strip()
-        base = (folder / _BASE).read_bytes()
+        expected = (folder / DIGEST).read_text(encoding="utf-8").strip()
+        base = (folder / IMAGE).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     if hashlib.sha256(base).hexdigest() == expected:
         with contextlib.suppress(OSError):  # a cache of others, that may only be read
             os.utime(folder)  # the images used last are kept
         return base
-    say(f"{folder / _BASE} is damaged and is made anew")
+    say(f"{folder / IMAGE} is damaged and is made anew")
     shutil.rmtree(folder)
     return None
 
 
-def _keep(base: bytes, say: Say) -> None:
+def _keep(base: bytes, key: str, say: Say) -> None:
     """Put the base image into the cache, if it can be written; it is of use without that too."""
     try:
-        _write(base)
+        _write(base, key)
     except OSError as error:
         say(f"the interpreter is not kept in {caches.interpreter_directory()}: {error}")
 
 
-def _write(base: bytes) -> None:
+def _write(base: bytes, key: str) -> None:
     """Put the base image into the cache; of two processes that do so at once, the first has done it."""
     cache = caches.interpreter_directory()
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".base-") as scratch:
         fresh = Path(scratch) / "base"
         fresh.mkdir()
-        (fresh / _BASE).write_bytes(base)
+        (fresh / IMAGE).write_bytes(base)
         digest_line = f"{hashlib.sha256(base).hexdigest()}\n"
-        (fresh / _DIGEST).write_text(digest_line, encoding="utf-8")
+        (fresh / DIGEST).write_text(digest_line, encoding="utf-8")
         try:
-            fresh.rename(_folder())
+            fresh.rename(_folder(key))
         except OSError:
-            if not _folder().exists():
+            if not _folder(key).exists():
                 raise
-    prune(cache, "base-*", _KEPT_VERSIONS)
+    prune(cache, f"{PREFIX}*", _KEPT_VERSIONS)
 
 
-def _from_wheel() -> bytes | None:
-    """Return the base image of the installed data wheel, if it is the one that is wanted."""
+def _from_wheel(field: str, wanted: str, say: Say) -> bytes | None:
+    """Return the base image of the installed data wheel, and keep it, if `field` of its statement is as wanted."""
     package = _wheel_folder()
     if package is None:
         return None
     statement = json.loads((package / STATEMENT).read_text(encoding="utf-8"))
-    if statement["key"] != base_key():
+    if statement[field] != wanted:
         return None
-    base = lzma.decompress((package / IMAGE).read_bytes())
+    base = lzma.decompress((package / PACKED_IMAGE).read_bytes())
     if hashlib.sha256(base).hexdigest() != statement["sha256"]:
         raise BuildError(
-            f"{package / IMAGE} is damaged: its hash is not the one in {STATEMENT}",
-            path=str(package / IMAGE),
+            f"{package / PACKED_IMAGE} is damaged: its hash is not the one in {STATEMENT}",
+            path=str(package / PACKED_IMAGE),
             hint=f"pip install --force-reinstall {PROJECT}",
         )
+    _keep(base, statement["key"], say)
     return base
 
 

@@ -8,7 +8,7 @@ Before, and after, for one export and one host function of two parameters and no
 
     (import "extism:host/env" ...)           (import "extism:host/env" ...)
                                              (import "extism:host/user" "eat" (func $eat (param i64 i64)))
-    (table 4546 4546 funcref)                (table 4547 4547 funcref)
+    (table 4802 4802 funcref)                (table 4802 4802 funcref)
     (func $py_invoke (param i32) ...)        (func $py_invoke (param i32) ...)
     (export "memory" ...)                    (export "memory" ...)
     (export "py_invoke" ...)                 (func (export "greet") (result i32)
@@ -16,6 +16,8 @@ Before, and after, for one export and one host function of two parameters and no
                                              (func $slot (param i64 i64 i64 i64 i64) (result i64)
                                                local.get 0  local.get 1  call $eat  i64.const 0)
                                              (elem (i32.const 4546) func $slot)
+
+The small module of a plug-in on a shared runtime gets its exports and slots by the same functions (`overlay.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from extism import abi
+from extism._compiler.doors import INVOKE, MEMORY, SPARE_SLOTS, first_slot
 from extism._wasm.assembly import call, const, local_get
 from extism._wasm.builder import Builder
 from extism._wasm.model import FuncType
@@ -35,20 +38,11 @@ if TYPE_CHECKING:
     from extism._compiler.interface import HostFunction
     from extism._wasm.reader import Module
 
-__all__ = ["first_slot", "shim"]
-
-INVOKE: Final = "py_invoke"
-MEMORY: Final = "memory"
-"""The one export of the interpreter that stays: WASI reads and writes through it."""
+__all__ = ["add_exports", "add_imports", "add_slots", "shim"]
 
 EXPORT: Final = FuncType((), ("i32",))
 SLOT: Final = FuncType(("i64",) * 5, ("i64",))
 """What the interpreter calls through the table, whatever the host function's own type."""
-
-
-def first_slot(base: bytes) -> int:
-    """Return the slot of a plug-in's first host function: the first behind the interpreter's own table."""
-    return read(base).tables[0].limits.min
 
 
 def shim(core: bytes, exports: Sequence[str], imports: Sequence[HostFunction]) -> bytes:
@@ -65,21 +59,39 @@ def shim(core: bytes, exports: Sequence[str], imports: Sequence[HostFunction]) -
     """
     module = read(core)
     builder = Builder(module)
-    indices = [builder.add_import(row.module, row.name, _type(row)) for row in imports]
+    indices = add_imports(builder, imports)
     invoke = builder.exported(INVOKE)
     for export in module.exports:
-        if export.name != MEMORY:
+        if export.name != MEMORY:  # WASI reads and writes through it
             builder.remove_export(export.name)
-    for number, name in enumerate(exports):
-        function = builder.add_function(EXPORT, const("i32", number) + call(invoke), name=name)
-        builder.add_export(name, "func", function)
+    add_exports(builder, invoke, exports)
     if imports:
-        slots = [_add_slot(builder, *pair) for pair in zip(imports, indices, strict=True)]
-        builder.add_elements(slots, builder.grow_table(len(slots)))
+        if len(imports) > SPARE_SLOTS:
+            builder.grow_table(len(imports) - SPARE_SLOTS)
+        builder.add_elements(add_slots(builder, imports, indices), first_slot(module))
     builder.set_custom(abi.FRAIL_SECTION, b"")
     wasm = builder.build()
     _check(read(wasm), exports, imports)
     return wasm
+
+
+def add_imports(builder: Builder, imports: Iterable[HostFunction]) -> list[int]:
+    """Import the host functions; return their indices."""
+    return [builder.add_import(row.module, row.name, _type(row)) for row in imports]
+
+
+def add_exports(builder: Builder, invoke: int, exports: Iterable[str]) -> None:
+    """Export a function for each name, which calls the interpreter's `invoke` with the name's number."""
+    for number, name in enumerate(exports):
+        function = builder.add_function(EXPORT, const("i32", number) + call(invoke), name=name)
+        builder.add_export(name, "func", function)
+
+
+def add_slots(
+    builder: Builder, imports: Iterable[HostFunction], indices: Iterable[int]
+) -> list[int]:
+    """Add what stands in the interpreter's table for each import; return the indices."""
+    return [_add_slot(builder, *pair) for pair in zip(imports, indices, strict=True)]
 
 
 def _type(row: HostFunction) -> FuncType:

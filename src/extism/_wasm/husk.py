@@ -1,7 +1,7 @@
 """
 A module without what is large in it: all that others see of it, in the few kilobytes that say so.
 
-Code, data and the initial contents of tables are left out, custom sections are empty. No engine would take a husk;
+Code, data and the initial contents of tables are left out, custom sections are empty but for chosen ones. No engine would take a husk;
 `reader.Module` answers every question about imports, exports and types as it does for the module itself.
 
 Before and after::
@@ -21,6 +21,7 @@ from extism._wasm.reader import HEADER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Final
 
     from extism._wasm.model import Section
@@ -41,13 +42,13 @@ _KEPT: Final = (
 )
 
 
-def husk(module: Module) -> bytes:
-    """Return the husk of a module, as bytes that `reader.read` takes."""
-    return HEADER + b"".join([_left(section) for section in module.sections])
+def husk(module: Module, customs: Collection[str] = ()) -> bytes:
+    """Return the husk of a module, as bytes that `reader.read` takes, with the content of these custom sections."""
+    return HEADER + b"".join([_left(section, customs) for section in module.sections])
 
 
-def _left(section: Section) -> bytes:
-    if section.id in _KEPT:
+def _left(section: Section, customs: Collection[str]) -> bytes:
+    if section.id in _KEPT or (section.id == SectionId.CUSTOM and section.name in customs):
         return bytes(section.raw)
     if section.id != SectionId.CUSTOM:
         return b""

@@ -138,9 +138,10 @@ SOURCE = textwrap.dedent(
 )
 
 
-@pytest.fixture(scope="module")
-def compiled(python_plugin):
-    return extism.CompiledPlugin({"wasm": [{"path": str(python_plugin(SOURCE))}]}, wasi=True)
+@pytest.fixture(scope="module", params=[False, True], ids=["single", "shared"])
+def compiled(python_plugin, request):
+    wasm = python_plugin(SOURCE, shared=request.param)
+    return extism.CompiledPlugin({"wasm": [{"path": str(wasm)}]}, wasi=True)
 
 
 @pytest.fixture(scope="module")

@@ -5,18 +5,19 @@ from __future__ import annotations
 import pytest
 import wasmtime
 
+from extism._compiler.doors import SPARE_SLOTS
 from extism._compiler.interface import HostFunction
-from extism._compiler.shim import first_slot, shim
+from extism._compiler.shim import shim
 from extism._wasm.reader import read
 from extism.errors import BuildError
 
-# An interpreter whose export number n calls slot 1 + n of its table with 1, 2, 3, 4, 5.
+# An interpreter whose export number n calls slot 1 + n of its table with 1, 2, 3, 4, 5; slots from 2 on are spare.
 INTERPRETER = """
 (module
   (type $slot (func (param i64 i64 i64 i64 i64) (result i64)))
   (import "extism:host/env" "alloc" (func $alloc (param i64) (result i64)))
   (import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))
-  (table 2 2 funcref)
+  (table 258 258 funcref)
   (elem (i32.const 1) func $own)
   (memory 1)
   (global $sp (mut i32) (i32.const 1024))
@@ -69,11 +70,6 @@ def surface(wasm):
     )
 
 
-def test_the_first_slot_is_behind_the_interpreters_own(core):
-    """It is the size of the interpreter's table."""
-    assert first_slot(core) == 2
-
-
 def test_exports_have_their_names_and_numbers(core, run):
     """Each is a function of no parameters that calls the interpreter with its number."""
     wasm = shim(core, ["greet"], [])
@@ -108,6 +104,19 @@ def test_host_functions_stand_in_their_slots(core, run):
     ]
     assert [call(name) for name in ("own", "first", "second", "third")] == [77, 7, 0, 9]
     assert calls == [(1, 2), (1, 2, 3, 4, 5), ()]
+
+
+def test_more_host_functions_than_spare_slots(core, run):
+    """The table grows by what is missing."""
+    many = [
+        HostFunction("bar", f"f{n}", 0, has_result=True, path="a.py", line=n)
+        for n in range(SPARE_SLOTS + 2)
+    ]
+    wasm = shim(core, [f"e{n}" for n in range(SPARE_SLOTS + 3)], many)
+    call = run(wasm, {row.name: lambda n=n: n for n, row in enumerate(many)})
+
+    assert str(read(wasm).tables[0]) == "(table 260 260 funcref)"
+    assert call(f"e{SPARE_SLOTS + 2}") == SPARE_SLOTS + 1
 
 
 def test_a_name_that_the_interpreter_had_is_free(core, run):

@@ -146,9 +146,9 @@ def raw(a: int, b: int, c: int, d: int, e: int) -> Annotated[int, extism.Raw]:
 def nothing() -> None: ...
 
 
-@pytest.fixture(scope="module")
-def wasm(python_plugin):
-    return str(python_plugin(SOURCE))
+@pytest.fixture(scope="module", params=[False, True], ids=["single", "shared"])
+def wasm(python_plugin, request):
+    return str(python_plugin(SOURCE, shared=request.param))
 
 
 @pytest.fixture
