@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -92,6 +93,28 @@ def test_both_forms_of_the_command_write_the_same(write, extism_py):
         "one.wasm",
         "two.wasm",
     ]
+
+
+def test_a_small_plugin_and_its_runtime(write, extism_py):
+    """The one imports from the other; nothing but its functions is exported, and INPUT may be left out."""
+    folder = write({"greet.py": GREET})
+    both = extism_py("greet.py", "-o", "greet.wasm", "--shared", "--runtime", "python.wasm")
+    alone = extism_py("--runtime", "again.wasm")
+    small, runtime = (
+        read((folder / "greet.wasm").read_bytes()),
+        (folder / "python.wasm").read_bytes(),
+    )
+
+    assert (both[:2], alone[:2]) == ((0, ""), (0, ""))
+    digest = hashlib.sha256(runtime).hexdigest()
+    size = f"{len(runtime) / 1e6:.1f} MB"
+    assert alone[2] == f"again.wasm: the runtime of --shared plug-ins, {size}, SHA-256 {digest}\n"
+    assert (folder / "again.wasm").read_bytes() == runtime
+    assert [export.name for export in small.exports] == ["greet"]
+    assert {item.module for item in small.imports} == {"python"}
+    assert {item.name for item in small.imports} <= {item.name for item in read(runtime).exports}
+    assert digest in bytes(small.custom["extism.runtime"].payload).decode()
+    assert len(small.data) < 100_000
 
 
 def test_the_summary(write, extism_py):
