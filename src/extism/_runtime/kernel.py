@@ -80,6 +80,13 @@ _SPAN: Final = struct.Struct("<Q16xI")
 """Offset 48 of `meta`: span, generation."""
 
 _SPAN_OFFSET: Final = 48
+_PLACES: Final = struct.Struct("<QQQI48xI")
+"""Offset 48 of `meta`: span, words, dirty, generation, which bins are filled."""
+
+_PLACES_OFFSET: Final = 48
+_REACH: Final = struct.Struct("<QQQ")
+"""Offset 48 of `meta`: span, words, dirty."""
+
 _WANTED: Final = struct.Struct("<I")
 _WANTED_OFFSET: Final = 80
 _UNKNOWN: Final = -1
@@ -89,6 +96,11 @@ _LEASE: Final = 16
 _TOO_LONG: Final = 1 << 32
 _HEADER: Final = struct.Struct("<I4xI")
 """A header: generation, capacity in granules, bytes used. It stands in `meta` at half the handle."""
+
+_BLOCK: Final = struct.Struct("<IIQ")
+"""All of a header: generation, capacity, used."""
+
+_LAST: Final = struct.Struct("<QQ")
 
 
 class NoRoom(Exception):
@@ -253,11 +265,7 @@ class Kernel:
             meta, 0, 0, 0, 0, FIRST, length, words, span, span - 7, dirty, generation,
             self._wanted, generation, span // _GRANULE, length, 0,
         )  # fmt: skip
-        if length <= _SHORT and data.__class__ is bytes:
-            self.bytes[FIRST : FIRST + span] = data + _PADS[length & 31]
-        else:
-            self.bytes[FIRST : FIRST + length] = data
-            self.bytes[FIRST + length : FIRST + span] = _PADS[length & 31]
+        self._write(FIRST, data, length)
 
     def reach(self, data: Data) -> None:
         """
@@ -352,6 +360,34 @@ class Kernel:
             NoRoom: The kernel's memory may not grow that far.
         """
         length = len(data)
+        meta = self._root
+        span, _, dirty, generation, filled = _PLACES.unpack_from(meta, _PLACES_OFFSET)
+        need = length + 31 >> 5
+        end = span + 32 * need
+        if not need or end > self.room or filled >> need.bit_length() - 1 & 1:
+            return self._store_in_kernel(data, length)
+        # What `reserve` would do where nothing is free that fits, but without the crossing.
+        header = FIRST + span >> 1
+        if need > 1:
+            _LAST.pack_into(meta, header + 16 * (need - 1), 0, 0)
+        _BLOCK.pack_into(meta, header, generation, need, length)
+        _REACH.pack_into(meta, _SPAN_OFFSET, end, end - 7, max(dirty, end))
+        handle: int = FIRST + span
+        self._write(handle, data, length)
+        return handle
+
+    def _write(self, offset: int, data: Data, length: int) -> None:
+        """Write the bytes of a block, and zeros to the end of its last granule."""
+        pad = _PADS[length & 31]
+        end = offset + length
+        if length <= _SHORT and data.__class__ is bytes:
+            self.bytes[offset : end + len(pad)] = data + pad
+        else:
+            self.bytes[offset:end] = data
+            self.bytes[end : end + len(pad)] = pad
+
+    def _store_in_kernel(self, data: Data, length: int) -> int:
+        """The same where a free block may fit, or memory has to grow."""
         handle = self._block(self._reserve, length)
         if handle:
             end = handle + length

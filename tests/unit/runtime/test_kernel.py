@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from extism import abi
 from extism._engine.engine import shared_engine
@@ -193,6 +195,47 @@ def test_large_blocks_are_reached_after_growth(kernel):
 
     assert [kernel.read(handle)[:1] for handle in handles] == [bytes([n]) for n in range(40)]
     assert kernel.length(handles[-1]) == 1 << 20
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("store"), st.sampled_from([1, 31, 32, 33, 64, 100, 500, 5000, 70_000])),
+        st.tuples(st.just("alloc"), st.sampled_from([1, 32, 40, 96, 3000, 600_000])),
+        st.tuples(st.just("free"), st.integers(0, 20)),
+        st.tuples(st.just("begin"), st.sampled_from([0, 5, 64])),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(STEPS)
+def test_what_the_host_writes_itself_is_what_the_kernel_would(code, steps):
+    """Headers, bins, span and bytes after each step, with and without the crossing."""
+    here, there = (
+        Kernel(Linker(shared_engine()).instantiate(Store(shared_engine()), code)) for _ in range(2)
+    )
+    handles = []
+    for step, (kind, number) in enumerate(steps):
+        if kind == "store":
+            data = bytes([step + 1]) * number
+            handles.append(here.store(data))
+            assert there._store_in_kernel(data, number) == handles[-1]
+        elif kind == "alloc":
+            handles.append(here.alloc(number))
+            assert there.alloc(number) == handles[-1]
+        elif kind == "free" and handles:
+            handle = handles[number % len(handles)]
+            here.free(handle)
+            there.free(handle)
+        elif kind == "begin":
+            here.begin(b"i" * number)
+            there.begin(b"i" * number)
+        memories = [
+            (each.data.read(0, each.data.size), each._meta.read(0, each._meta.size))
+            for each in (here, there)
+        ]
+        assert memories[0] == memories[1]
 
 
 def test_the_hosts_own_calls_are_not_cut_off(kernel):
