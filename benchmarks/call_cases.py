@@ -48,11 +48,12 @@ def cases(folder: Path):
         found[f"echo {label(size)}"] = partial(call, small, "echo", pattern(size))
     found["give 64 KB"] = partial(call, small, "give", pattern(64 << 10))
     found["count vowels 4 KB"] = partial(call, small, "count", pattern(4 << 10))
-    found["burn"] = partial(call, small, "burn", b"")
-    if HAS_INTERRUPTIBLE or not IS_OURS:
-        # Upstream's can always be interrupted: there is nothing to switch off.
-        options = {"interruptible": False} if IS_OURS else {}
-        found["burn, interruptible=False"] = partial(call, small, "burn", b"", **options)
+    for name in ("burn", "sieve"):
+        found[name] = partial(call, small, name, b"")
+        if HAS_INTERRUPTIBLE or not IS_OURS:
+            # Upstream's can always be interrupted: there is nothing to switch off.
+            options = {"interruptible": False} if IS_OURS else {}
+            found[f"{name}, interruptible=False"] = partial(call, small, name, b"", **options)
     functions = [add_one, upper]
     found["host int x1000"] = partial(call, host, "ints", b"", functions=functions)
     text = b"Some text of thirty-two letters."

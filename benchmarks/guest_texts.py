@@ -112,6 +112,26 @@ _SMALL = (
     (call $store_u64 (local.get $h) (local.get $x))
     (call $output_set (local.get $h) (i64.const 8))
     (i32.const 0))
+  (func (export "sieve") (result i32)
+    (local $i i32) (local $j i32) (local $h i64)
+    (call $room (i64.const 1000000))
+    (memory.fill (i32.const 65536) (i32.const 1) (i32.const 1000000))
+    (local.set $i (i32.const 2))
+    (loop $number
+      (if (i32.load8_u offset=65536 (local.get $i))
+        (then
+          (local.set $j (i32.mul (local.get $i) (local.get $i)))
+          (block $done (loop $multiple
+            (br_if $done (i32.ge_u (local.get $j) (i32.const 1000000)))
+            (i32.store8 offset=65536 (local.get $j) (i32.const 0))
+            (local.set $j (i32.add (local.get $j) (local.get $i)))
+            (br $multiple)))))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $number (i32.lt_u (local.get $i) (i32.const 1000))))
+    (local.set $h (call $alloc (i64.const 8)))
+    (call $store_u64 (local.get $h) (i64.load (i32.const 1065520)))
+    (call $output_set (local.get $h) (i64.const 8))
+    (i32.const 0))
 """
 )
 

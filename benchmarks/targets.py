@@ -46,6 +46,8 @@ TARGETS = (
     Target("config get x1000", 0.10),
     Target("burn", 1.05),
     Target("burn, interruptible=False", 0.85),
+    Target("sieve", 1.05),
+    Target("sieve, interruptible=False", 0.85),
     Target("Plugin(bytes) again", 0.10),
     Target("process: import, small plug-in, call, CPU", 0.60),
     Target("memory of an instance", 0.50, 0.40),
