@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 
 import pytest
@@ -10,8 +11,18 @@ import pytest
 pytest_plugins = ["guests", "peer_hosts", "scoreboard"]
 
 
+SWITCHES = ("EXTISM_ENABLE_WASI_OUTPUT", "EXTISM_FUSE", "EXTISM_SLOTS")
+"""Variables that change what plug-ins do. Those that say where caches, archives and peers are stay."""
+
+
 def pytest_configure():
-    """Hear Ctrl-C again where the suite was started in the background: shells have it ignored there."""
+    """
+    Leave out what the caller's environment would change.
+
+    Ctrl-C is heard again where the suite was started in the background: shells have it ignored there.
+    """
+    for name in SWITCHES:
+        os.environ.pop(name, None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

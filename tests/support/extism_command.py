@@ -41,13 +41,9 @@ def extism(
 
 
 def plain_environment(**more: str) -> dict[str, str]:
-    """The environment without what would change how the command looks."""
-    left_out = {
-        "NO_COLOR",
-        "FORCE_COLOR",
-        "PYTHONUNBUFFERED",
-        "EXTISM_ENABLE_WASI_OUTPUT",
-        "_EXTISM_COMPLETE",
-    }
+    """The environment without what would change how the command looks, or where a cache of its own is."""
+    left_out = {"NO_COLOR", "FORCE_COLOR", "PYTHONUNBUFFERED", "_EXTISM_COMPLETE"}
+    if "EXTISM_CACHE_DIR" in more:
+        left_out.add("EXTISM_NATIVE_CACHE_DIR")
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return kept | {"COLUMNS": "80", "TERM": "xterm", "PYTHONUTF8": "1"} | more

@@ -45,6 +45,7 @@ def module(answer, *, size=1 << 17):
 def path(tmp_path, monkeypatch):
     """A file that was last changed long ago, as far as the file system tells, with a cache of its own."""
     monkeypatch.setenv("EXTISM_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("EXTISM_NATIVE_CACHE_DIR", raising=False)
     monkeypatch.setattr("extism._known._SETTLED_AFTER", -1.0)
     path = tmp_path / "plugin.wasm"
     path.write_bytes(module(1))
