@@ -324,9 +324,9 @@ class Plugin:
         entry = self._entries[name] = instance.entry(name)
         return entry
 
-    def _cancel(self) -> bool:
+    def _cancel(self, may: Callable[[], bool] | None = None) -> bool:
         instance = self._instance
-        return instance is not None and instance.store.cancel()
+        return instance is not None and instance.store.cancel(may)
 
     def _check_open(self) -> Program:
         program = self._program
@@ -404,10 +404,11 @@ class Plugin:
 class CancelHandle:
     """Ends the running call of a plugin; may be used from any thread, and after the plugin's end."""
 
-    __slots__ = ("_plugin",)
+    __slots__ = ("_may", "_plugin")
 
-    def __init__(self, plugin: Plugin) -> None:
+    def __init__(self, plugin: Plugin, may: Callable[[], bool] | None = None) -> None:
         self._plugin = plugin
+        self._may = may
 
     @property
     def pointer(self) -> int:
@@ -416,7 +417,7 @@ class CancelHandle:
 
     def cancel(self) -> bool:
         """End the call that runs now, if any; one that begins later is not touched."""
-        self._plugin._cancel()  # noqa: SLF001 - its own plugin
+        self._plugin._cancel(self._may)  # noqa: SLF001 - its own plugin
         return True
 
 

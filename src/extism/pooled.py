@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from extism.errors import CallError, GuestError, PluginClosed
-from extism.plugin import Plugin
+from extism.plugin import CancelHandle, Plugin
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -50,10 +50,12 @@ class PooledPlugin(Plugin):
 
     Attributes:
         is_lent: Whether somebody has it.
+        loan: How often it was lent so far.
         call_count: How many calls it was asked for.
     """
 
     is_lent = False
+    loan = 0
     call_count = 0
     _is_in_doubt = False
 
@@ -75,6 +77,12 @@ class PooledPlugin(Plugin):
         except BaseException as exc:
             self._is_in_doubt = self._is_in_doubt or _leaves_doubt(exc)
             raise
+
+    def cancel_handle(self) -> CancelHandle:
+        """Return what ends the running call of this loan; when the copy was given back, it does nothing."""
+        self._check_open()
+        loan = self.loan
+        return CancelHandle(self, lambda: self.is_lent and self.loan == loan)
 
     def is_worn(self, max_calls: int | None) -> bool:
         """Return whether it is not to be lent again."""

@@ -137,6 +137,7 @@ class Turns:
         except BaseException:
             self._give_up(turn)
             raise
+        turn.copy.loan += 1
         turn.copy.is_lent = True
         return turn
 

@@ -368,6 +368,20 @@ def test_a_copy_is_closed_after_it_was_cancelled_or_ran_out_of_fuel(pool):
     assert repr(made) == "<Pool 0 busy, 0 idle, 1 most | 0 waiting>"
 
 
+def test_a_handle_that_outlives_its_loan_cancels_nobody_else(pool):
+    """The copy has been lent on: its call belongs to somebody else now."""
+    made = pool(LOOP, 1)
+    with made.plugin() as plugin:
+        late = plugin.cancel_handle()
+    timer = threading.Timer(0.05, late.cancel)
+    timer.start()
+    with pytest.raises(CallTimeout) as caught:
+        made.call("loop", "", timeout=0.3)
+    timer.join()
+
+    assert not isinstance(caught.value, Cancelled)
+
+
 def test_a_copy_is_kept_after_an_error_that_left_it_whole(pool):
     """What the guest returned itself, what never reached it, and what `parse` made of the output."""
     explicit = extism.Function(None, "raises", [], [], lambda *_: raises())

@@ -185,14 +185,17 @@ class Store:
         """Whether the span that is open was cancelled."""
         return self.cancelled_span == self.span
 
-    def cancel(self) -> bool:
+    def cancel(self, may: Callable[[], bool] | None = None) -> bool:
         """
         End the span that is open, if any; may be called from any thread.
 
         It names the span that it found, so that a cancel that comes too late never hits the next one.
+
+        Args:
+            may: Says whether the span that was found just before is still the caller's to end.
         """
         span = self.span
-        if not self.is_running:
+        if not self.is_running or (may is not None and not may()):
             return False
         self.cancelled_span = span
         self.engine.clock.tick()
