@@ -377,6 +377,28 @@ class _Library:
         return self._library[name]
 
 
+def _check_interpreter() -> None:
+    """
+    Refuse to be loaded by any but the main interpreter.
+
+    ctypes runs what C calls in the main one, whichever of them made it: host functions would find the
+    wrong modules, and the clock's thread ends the process together with its sub-interpreter.
+
+    Raises:
+        ImportError: This is a sub-interpreter.
+    """
+    # Looked up by index, which gives functions of our own: those of `pythonapi` as attributes are everybody's.
+    this, first = (ctypes.pythonapi[f"PyInterpreterState_{name}"] for name in ("Get", "Main"))
+    this.restype = first.restype = c_void_p
+    if this() != first():
+        raise ImportError(
+            "extism does not run in a sub-interpreter of Python, because what plug-ins call would run in the "
+            "main one; load it there, or in another process"
+        )
+
+
+_check_interpreter()
+
 lib: Final = _Library(library_path())
 
 call_unchecked: Final = lib.undeclared("wasmtime_func_call_unchecked")

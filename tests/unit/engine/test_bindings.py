@@ -241,3 +241,36 @@ def test_a_handle_is_freed_once_with_its_last_reference():
     del handle
 
     assert (before, freed) == ([], [7])
+
+
+def in_a_sub_interpreter(script):
+    """What a script prints there; each version of Python has another name for it."""
+    program = f"""
+try:
+    import _interpreters as module
+    made = module.create("legacy")
+except ImportError:
+    import _xxsubinterpreters as module
+    made = module.create(isolated=False)
+module.run_string(made, {script!r})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout
+
+
+def test_a_sub_interpreter_is_refused():
+    """It would run host functions in the wrong interpreter, and end the process when it ends."""
+    script = f"""
+import sys
+sys.path[:] = {sys.path!r}
+try:
+    import extism
+    extism.Plugin
+except ImportError as exc:
+    print(exc)
+"""
+    said = in_a_sub_interpreter(script)
+
+    assert said.startswith("extism does not run in a sub-interpreter of Python")
