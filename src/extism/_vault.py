@@ -29,12 +29,19 @@ if TYPE_CHECKING:
     import logging
     from typing import Final
 
-__all__ = ["TEMPORARY", "Vault", "identity", "log", "remove"]
+__all__ = ["TEMPORARY", "Vault", "identity", "log", "plain_file", "remove"]
 
 TEMPORARY: Final = "tmp-"
 """What the names of files begin with that are not yet at their place."""
 
 _MAC_BYTES: Final = 32
+
+_PLAIN: Final = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 
 
 class Vault:
@@ -78,7 +85,7 @@ class Vault:
         if secret is None:
             return None
         try:
-            with open(self.path(name), "rb", buffering=0) as file:
+            with os.fdopen(plain_file(self.path(name)), "rb", buffering=0) as file:
                 found = file.read()
         except FileNotFoundError:
             return None
@@ -146,6 +153,20 @@ def identity(status: os.stat_result) -> bytes:
     return repr(numbers).encode()
 
 
+def plain_file(path: str) -> int:
+    """
+    Return a descriptor for reading a plain file; what is none is refused at once, where opening it would wait.
+
+    Raises:
+        OSError: It cannot be opened, or is a link, a device, a FIFO or anything else but a file.
+    """
+    handle = os.open(path, _PLAIN)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a plain file", path)
+    return handle
+
+
 def remove(path: str) -> None:
     """Delete a file, if it is there."""
     try:
@@ -183,11 +204,10 @@ def _open_directory(directory: str) -> bytes | None:
 
 def _read_secret(path: str) -> bytes | None:
     """Return the secret; None for what is no file of 32 bytes that this user alone can read."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        handle = os.open(path, flags | getattr(os, "O_BINARY", 0))
+        handle = plain_file(path)
     except OSError as exc:
-        if exc.errno == errno.ELOOP:
+        if exc.errno in {errno.ELOOP, errno.EINVAL}:
             return None
         raise
     try:
@@ -195,8 +215,7 @@ def _read_secret(path: str) -> bytes | None:
         is_private = not hasattr(os, "getuid") or (
             status.st_uid == os.getuid() and not status.st_mode & 0o077
         )
-        is_good = is_private and stat.S_ISREG(status.st_mode) and status.st_size == 32
-        return os.read(handle, 32) if is_good else None
+        return os.read(handle, 32) if is_private and status.st_size == 32 else None
     finally:
         os.close(handle)
 

@@ -46,6 +46,30 @@ def test_a_note_that_was_cut_is_none(vault, length):
     assert vault.read("name") is None
 
 
+def to_fifo(path):
+    os.mkfifo(path)
+
+
+def to_device(path):
+    path.symlink_to("/dev/zero")
+
+
+def to_folder(path):
+    path.mkdir()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX has FIFOs and devices")
+@pytest.mark.parametrize("make", [to_fifo, to_device, to_folder])
+def test_what_is_no_file_is_refused_at_once(vault, make):
+    """A FIFO would be waited for, a device never end."""
+    vault.write("name", b"content")
+    path = Path(vault.path("name"))
+    path.unlink()
+    make(path)
+    with pytest.raises(OSError, match=r"not a plain file|symbolic links"):
+        vault.read("name")
+
+
 def test_a_note_under_another_name_is_none(vault):
     """It is bound to its own."""
     vault.write("name", b"content")

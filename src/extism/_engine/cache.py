@@ -33,7 +33,7 @@ from extism._digest import is_same, sha256
 from extism._engine.bindings import engine_version
 from extism._kept import Kept
 from extism._known import SUFFIX as KNOWN_FILE
-from extism._vault import TEMPORARY, Vault, identity, log, remove
+from extism._vault import TEMPORARY, Vault, identity, log, plain_file, remove
 from extism.errors import CompileError
 
 TYPE_CHECKING = False
@@ -172,7 +172,7 @@ class ModuleCache:
     def _is_right(self, path: str, key: str) -> bool:
         import hashlib
 
-        with open(path, "rb") as file:
+        with os.fdopen(plain_file(path), "rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
         expected = self.vault.read(f"{key}.mac")
         return expected is not None and is_same(expected, digest)
