@@ -59,20 +59,22 @@ def _dataclass(cls: Any = None, *, frozen: bool = False, eq: bool = True) -> Any
     type.__setattr__(cls, "__match_args__", names)
     defaults = {name: getattr(cls, name) for name in names if hasattr(cls, name)}
     fresh = tuple([name for name in defaults if defaults[name].__class__ is _Factory])
-    cls.__dataclass_plan__ = names, defaults, fresh, hasattr(cls, "__post_init__")
+    is_checked = hasattr(cls, "__post_init__")
+    cls.__dataclass_plan__ = names, frozenset(names), defaults, fresh, is_checked
     cls.__dataclass_fields__ = _Asked("__dataclass_fields__")
     cls.__signature__ = _Asked("__signature__")
     return cls
 
 
 def _init(self: Any, *args: Any, **kwargs: Any) -> None:
-    names, defaults, fresh, is_checked = self.__dataclass_plan__
+    names, every, defaults, fresh, is_checked = self.__dataclass_plan__
     values = self.__dict__  # past `__setattr__`, which refuses
     values.update(defaults)
-    values.update(zip(names, args, strict=False))
+    if args:
+        values.update(zip(names, args, strict=False))
     values.update(kwargs)
     # Those that may be given by name are the fields that were not given by place.
-    is_odd = kwargs and not kwargs.keys() <= set(names[len(args) :])
+    is_odd = kwargs and not kwargs.keys() <= (set(names[len(args) :]) if args else every)
     if is_odd or len(values) != len(names) or len(args) > len(names):
         _original(type(self))(*args, **kwargs)  # raises what Python says of these arguments
     for name in fresh:
@@ -137,7 +139,7 @@ def _original(cls: Any) -> Any:
         for base in reversed(cls.__mro__[:-1])
         for name, kind in base.__annotations__.items()
     }
-    _, defaults, _, _ = cls.__dataclass_plan__
+    defaults = cls.__dataclass_plan__[2]
     specified = []
     for name in cls.__match_args__:
         row: list[Any] = [name, kinds[name]]

@@ -11,6 +11,7 @@ was built by hand is as strict as one that was parsed. Each fault is a `Manifest
 from __future__ import annotations
 
 from extism import _fields as check
+from extism._cached import cached_property
 from extism._dataclass import dataclass, field
 from extism.abi import DEFAULT_MAX_HTTP_RESPONSE_BYTES, DEFAULT_MAX_VAR_BYTES, ENV
 from extism.errors import ManifestError
@@ -179,7 +180,7 @@ class Manifest:
         given = _parse_text(_as_text(value)) if is_text else value
         return _build(cls, check.mapping(given, ""), "")
 
-    @property
+    @cached_property
     def module_names(self) -> tuple[str, ...]:
         """
         The name of each module, in the order of `wasm`.
@@ -292,9 +293,16 @@ def _build(cls: type[T], value: Mapping[str, Any], where: str) -> T:
 
 
 def _check_fields(instance: Any) -> None:
-    """Replace each field of a frozen dataclass by what its check makes of it."""
-    for key, kept in _FIELDS[type(instance)].items():
-        object.__setattr__(instance, key, kept(getattr(instance, key), key))
+    """Replace each field of a frozen dataclass by what its check makes of it; defaults need none."""
+    kind, values = type(instance), instance.__dict__
+    for key, kept in _FIELDS[kind].items():
+        value = values[key]
+        if value is not getattr(kind, key, _REQUIRED):
+            values[key] = kept(value, key)
+
+
+_REQUIRED: Final = object()
+"""Instead of the default of a field that has none."""
 
 
 def _check_names(names: tuple[str, ...]) -> None:
