@@ -25,7 +25,9 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = sorted(module_name(path) for path in SRC.rglob("*.py") if ANNEX not in path.parts)
+MODULES = sorted(
+    module_name(path) for path in SRC.rglob("*.py") if ANNEX not in path.relative_to(SRC).parts
+)
 GUEST = sorted((SRC / ANNEX).rglob("*.py"))
 IN_THE_GUEST = {"_compiler.interpreter.boot"}
 

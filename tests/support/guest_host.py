@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from extism.pdk import imports
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,7 +17,9 @@ class GuestHost:
     A host of one call.
 
     Attributes:
-        slots: Functions of the module's table, called with unsigned 64-bit numbers.
+        slots: Functions of the module's table, called with the numbers that crossed, for one number or a tuple.
+        calls: Which slot was called with which numbers.
+        given_frame: The parameters of a shared function; its results are left in `frame`.
         responses: What `http_request` answers, first one first: (status, body, headers).
         freed: Handles in the order in which the guest freed them.
     """
@@ -34,7 +38,8 @@ class GuestHost:
         self.blocks: dict[int, bytes] = {}
         self.freed: list[int] = []
         self.slots: dict[int, Callable[..., int]] = {}
-        self.calls: list[tuple[int, bool, tuple[int, ...]]] = []
+        self.calls: list[tuple[int, tuple[float, ...]]] = []
+        self.given_frame, self.frame = b"", b""
         self._next = 64
 
     def is_building(self) -> bool:
@@ -99,7 +104,18 @@ class GuestHost:
         self.blocks[handle] = content
         return handle
 
-    def call_slot(self, slot: int, has_result: bool, *args: int) -> int | None:
-        self.calls.append((slot, has_result, args))
-        result = self.slots[slot](*args)
-        return result % (1 << 64) if has_result else None
+    def call_slot(self, slot: int, frame: bytearray) -> None:
+        declared = [each for each in imports.declared if each.slot == slot]
+        signature = declared[-1].signature
+        numbers = signature.parameter_cells.unpack_from(frame)
+        self.calls.append((slot, numbers))
+        found = self.slots[slot](*numbers)
+        results = found if isinstance(found, tuple) else (found,)
+        if signature.results:
+            signature.result_cells.pack_into(frame, 0, *results)
+
+    def parameters(self) -> bytes:
+        return self.given_frame
+
+    def results(self, frame: bytes) -> None:
+        self.frame = frame

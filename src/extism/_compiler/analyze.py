@@ -17,20 +17,25 @@ from typing import TYPE_CHECKING, Final
 
 from extism import abi
 from extism._compiler.interface import RESERVED, Export, HostFunction
+from extism._wasm.model import FuncType
 from extism.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from extism._compiler.syntax import Source
+    from extism._wasm.model import ValType
 
 __all__ = ["LIBRARY", "ModuleFacts", "Reference", "analyze"]
 
 LIBRARY: Final = "extism"
 """The guest library's name inside a plug-in."""
 
-MAX_PARAMETERS: Final = 5
-"""Of a host function: what the interpreter's call through the table carries (`call_slot`)."""
+_EXPORTERS: Final = frozenset({"plugin_fn", "shared_fn"})
+_DECORATORS: Final = _EXPORTERS | {"import_fn"}
+
+NUMBERS: Final[dict[str, ValType]] = {"I32": "i32", "I64": "i64", "F32": "f32", "F64": "f64"}
+"""The library's names for the types of WebAssembly."""
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -57,8 +62,8 @@ class ModuleFacts:
     What a source file says.
 
     Attributes:
-        exports: Top-level functions with `plugin_fn`, in order.
-        hidden: Functions with `plugin_fn` elsewhere: in a condition, a class, another function.
+        exports: Top-level functions with `plugin_fn` or `shared_fn`, in order.
+        hidden: Functions with one of them elsewhere: in a condition, a class, another function.
         imports: Declarations with `import_fn`, in order.
         references: Imports of other modules, wherever they stand.
     """
@@ -126,7 +131,7 @@ class _Reader:
     def _learn_from(self, node: ast.ImportFrom) -> None:
         for alias in node.names:
             if alias.name == "*":
-                self.functions |= {"plugin_fn": "plugin_fn", "import_fn": "import_fn"}
+                self.functions |= {name: name for name in _DECORATORS | set(NUMBERS)}
             else:
                 self.functions[alias.asname or alias.name] = alias.name
 
@@ -148,32 +153,35 @@ class _Reader:
     def read_decorators(self, node: FunctionNode | ast.ClassDef, *, is_top: bool) -> None:
         for place, decorator in enumerate(node.decorator_list):
             called = decorator.func if isinstance(decorator, ast.Call) else None
-            match self.known(called or decorator):
-                case "plugin_fn":
-                    if called:
-                        raise self._fault("extism.plugin_fn takes no arguments", decorator)
-                    is_innermost = place == len(node.decorator_list) - 1
-                    self._read_export(node, is_top=is_top, is_innermost=is_innermost)
-                case "import_fn":
-                    self._read_import(node, decorator)
+            name = self.known(called or decorator)
+            if name in _EXPORTERS:
+                if called:
+                    raise self._fault(f"extism.{name} takes no arguments", decorator)
+                self._read_export(name, node, is_top=is_top)
+                if name == "plugin_fn" and is_top and place == len(node.decorator_list) - 1:
+                    self._check_parameters(node)
+            elif name == "import_fn":
+                self._read_import(node, decorator)
 
     def _read_export(
-        self, node: FunctionNode | ast.ClassDef, *, is_top: bool, is_innermost: bool
+        self, decorator: str, node: FunctionNode | ast.ClassDef, *, is_top: bool
     ) -> None:
-        if not isinstance(node, ast.FunctionDef):
-            kind = "a class" if isinstance(node, ast.ClassDef) else "async"
-            raise self._fault(f"plugin_fn expects a plain function, {node.name} is {kind}", node)
-        if is_top and is_innermost and _required_arguments(node.args):
-            raise self._fault(
-                f"plugin_fn expects a function with no arguments, {node.name} should have no arguments",
-                node,
-            )
+        if isinstance(node, ast.ClassDef):
+            raise self._fault(f"{decorator} expects a plain function, {node.name} is a class", node)
         if is_top and node.name in RESERVED:
             raise self._fault(
                 f"a plug-in function cannot be called {node.name}: {RESERVED[node.name]}", node
             )
         rows = self.exports if is_top else self.hidden
         rows.append(Export(node.name, self.source.path, node.lineno))
+
+    def _check_parameters(self, node: FunctionNode | ast.ClassDef) -> None:
+        if not isinstance(node, ast.ClassDef) and (bare := _bare_parameter(node.args)):
+            raise self._fault(
+                f"plugin_fn expects a function with no arguments, {node.name} should have no arguments",
+                node,
+                hint=f"or say what {bare} is, such as {bare}: str: then it is read from the input",
+            )
 
     def _read_import(self, node: FunctionNode | ast.ClassDef, decorator: ast.expr) -> None:
         pair = _literal_pair(decorator)
@@ -189,24 +197,45 @@ class _Reader:
             raise self._fault(
                 f"import_fn cannot take functions of {pair[0]}: the library uses them for you", node
             )
-        count = self._param_count(node)
-        has_result = not (node.returns is None or _is_none(node.returns))
-        self.imports.append(HostFunction(*pair, count, has_result, self.source.path, node.lineno))
+        type_ = FuncType(self._parameters(node), self._results(node.returns))
+        self.imports.append(HostFunction(*pair, type_, self.source.path, node.lineno))
 
-    def _param_count(self, node: ast.FunctionDef) -> int:
+    def _parameters(self, node: ast.FunctionDef) -> tuple[ValType, ...]:
         arguments = node.args
-        if arguments.vararg or arguments.kwonlyargs or arguments.kwarg:
+        if arguments.vararg or arguments.kwarg:
             raise self._fault(
-                f"a host function has plain parameters only, {node.name} has others", node
-            )
-        count = len(arguments.posonlyargs) + len(arguments.args)
-        if count > MAX_PARAMETERS:
-            raise self._fault(
-                f"Host functions with more than {MAX_PARAMETERS} parameters are not supported: "
-                f"{node.name} has {count}",
+                f"a host function has a fixed number of parameters, {node.name} takes any number",
                 node,
             )
-        return count
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        return tuple(self._type(each.annotation) for each in every)
+
+    def _results(self, returns: ast.expr | None) -> tuple[ValType, ...]:
+        match _unquoted(returns):
+            case None | ast.Constant(value=None):
+                return ()
+            case ast.Subscript(
+                value=ast.Name(id="tuple" | "Tuple"), slice=ast.Tuple(elts=items)
+            ) if not any(isinstance(item, ast.Constant) and item.value is ... for item in items):
+                return tuple(self._type(item) for item in items)
+            case single:
+                return (self._type(single),)
+
+    def _type(self, annotation: ast.expr | None) -> ValType:
+        """Return the type that an annotation seems to mean; what it does mean is known when it has run."""
+        match _unquoted(annotation):
+            case ast.Name(id="float"):
+                return "f64"
+            case ast.Subscript(
+                value=ast.Name(id="Annotated") | ast.Attribute(attr="Annotated"),
+                slice=ast.Tuple(elts=[plain, *marks]),
+            ):
+                known = [NUMBERS[name] for each in marks if (name := self.known(each)) in NUMBERS]
+                return known[0] if known else self._type(plain)
+            case None:
+                return "i64"
+            case other:
+                return NUMBERS.get(self.known(other), "i64")
 
     def _fault(
         self, message: str, node: ast.expr | FunctionNode | ast.ClassDef, *, hint: str = ""
@@ -219,9 +248,24 @@ def _is_of_library(node: ast.ImportFrom) -> bool:
     return not node.level and (node.module or "").split(".")[0] == LIBRARY
 
 
-def _required_arguments(arguments: ast.arguments) -> bool:
-    positional = len(arguments.posonlyargs) + len(arguments.args)
-    return positional > len(arguments.defaults) or None in arguments.kw_defaults
+def _bare_parameter(arguments: ast.arguments) -> str:
+    """Return the name of a parameter that somebody must give, and of which nobody knows what it is."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    required = positional[: len(positional) - len(arguments.defaults)]
+    named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    required += [each for each, default in named if default is None]
+    return next((each.arg for each in required if each.annotation is None), "")
+
+
+def _unquoted(annotation: ast.expr | None) -> ast.expr | None:
+    """Return what a quoted annotation says."""
+    match annotation:
+        case ast.Constant(value=str(text)):
+            try:
+                return ast.parse(text, mode="eval").body
+            except SyntaxError:
+                return annotation
+    return annotation
 
 
 def _literal_pair(decorator: ast.expr) -> tuple[str, str] | None:
@@ -238,10 +282,6 @@ def _literal_pair(decorator: ast.expr) -> tuple[str, str] | None:
         case [str(module), str(name)]:
             return module, name
     return None
-
-
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value in (None, "None")
 
 
 def _references(tree: ast.Module) -> Iterator[Reference]:

@@ -89,7 +89,8 @@ class Bundle:
         Return what the interpreter is shown, by path relative to its folder.
 
         Layout:
-            `bundle.json`: main, modules, imports (`[module, name]` in slot order), exports, first_slot.
+            `bundle.json`: main, modules, imports (`[module, name, parameters, results]` in
+                slot order), exports, first_slot.
             `src/FILE`: the bytes of each module.
         """
         description = {
@@ -99,7 +100,10 @@ class Bundle:
                 for module in self.modules
             },
             "data": {},
-            "imports": [[row.module, row.name] for row in interface.imports],
+            "imports": [
+                [row.module, row.name, row.type.params, row.type.results]
+                for row in interface.imports
+            ],
             "exports": [row.name for row in interface.exports],
             "first_slot": first_slot,
         }

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from extism._wasm.reader import Module
 
 __all__ = [
+    "FRAME",
     "INVOKE",
     "LOAD",
     "MEMORY",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 INVOKE: Final = "py_invoke"
+FRAME: Final = "py_frame"
 LOAD: Final = "py_load"
 MEMORY: Final = "memory"
 TABLE: Final = "__indirect_function_table"

@@ -7,15 +7,25 @@ files ran: both must say the same, for the exports are named by the one and numb
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from extism._wasm.model import FuncType
 from extism.errors import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["RESERVED", "Export", "HostFunction", "Interface", "check_registered", "combine"]
+__all__ = [
+    "RESERVED",
+    "Export",
+    "Exported",
+    "HostFunction",
+    "Interface",
+    "check_registered",
+    "combine",
+    "typed",
+]
 
 RESERVED: Final = {
     "memory": "the module's memory is exported under that name",
@@ -27,36 +37,54 @@ RESERVED: Final = {
 """Names that no plug-in function may have, with the reason."""
 
 _RULE: Final = (
-    "only functions at the top level of a module, marked with @extism.plugin_fn, can be exported"
+    "only functions at the top level of a module, marked with @extism.plugin_fn or @extism.shared_fn, "
+    "can be exported"
 )
 _NOT_TOP: Final = f"is not at the top level: {_RULE}"
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A function that the host can call, or would be able to if it stood at the top level."""
+    """A function that others can call, or would be able to if it stood at the top level."""
 
     name: str
     path: str
     line: int
+
+
+_PLUGIN_FN: Final = FuncType((), ("i32",))
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """
+    A function that registered itself when the plug-in was loaded.
+
+    Attributes:
+        name: Under which it is exported.
+        type: What the host calls.
+        is_shared: Whether it takes and gives WebAssembly values (`shared_fn`), instead of a return code.
+    """
+
+    name: str
+    type: FuncType = _PLUGIN_FN
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HostFunction:
-    """A function that the host must give: a declaration with `import_fn`. Every value is an i64."""
+    """
+    A function that the host must give: a declaration with `import_fn`.
+
+    Attributes:
+        type: As the source tells it; `typed` puts what the annotations turned out to mean in its place.
+    """
 
     module: str
     name: str
-    param_count: int
-    has_result: bool
+    type: FuncType
     path: str
     line: int
-
-    @property
-    def type(self) -> str:
-        """Its type in the text format, for messages."""
-        params = " (param" + " i64" * self.param_count + ")" if self.param_count else ""
-        return f"(func{params}{' (result i64)' if self.has_result else ''})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +113,8 @@ def combine(
         hidden: Functions with the decorator below the top level; they are no exports.
 
     Raises:
-        BuildError: There is nothing to call, a name is exported twice, or a host function has two types.
+        BuildError: There is nothing to call, a name is exported twice, or one host function is declared
+            with two numbers of parameters.
     """
     by_name: dict[str, Export] = {}
     for row in exports:
@@ -104,13 +133,27 @@ def _one_each(imports: Iterable[HostFunction]) -> tuple[HostFunction, ...]:
     by_name: dict[tuple[str, str], HostFunction] = {}
     for row in imports:
         first = by_name.setdefault((row.module, row.name), row)
-        if first.type != row.type:
+        if len(first.type.params) != len(row.type.params):
             raise _fault(
                 row,
                 f"{row.module}/{row.name} is declared as {row.type} here and as {first.type} at "
                 f"{first.path}:{first.line}; a host function has one type",
             )
     return tuple(by_name.values())
+
+
+def typed(
+    imports: Iterable[HostFunction], seen: Mapping[tuple[str, str], FuncType]
+) -> tuple[HostFunction, ...]:
+    """
+    Return the host functions with the types that their declarations had when they ran.
+
+    Args:
+        imports: As the source tells them.
+        seen: Types by module and name. What is declared where nothing ran yet, in a module that is
+            imported inside a function, is not there and keeps the type that its source tells.
+    """
+    return tuple(replace(row, type=seen.get((row.module, row.name), row.type)) for row in imports)
 
 
 def check_registered(interface: Interface, hidden: Iterable[Export], names: Sequence[str]) -> None:
@@ -133,7 +176,7 @@ def check_registered(interface: Interface, hidden: Iterable[Export], names: Sequ
         if row.name not in names:
             raise _fault(
                 row,
-                f"{row.name} is marked with plugin_fn, but was not exported when the plug-in was loaded",
+                f"{row.name} is marked as an export, but was not exported when the plug-in was loaded",
                 hint="import its module at the top of the plug-in's file; a decorator between plugin_fn "
                 "and the function has to keep its name (functools.wraps)",
             )

@@ -15,6 +15,7 @@
   (import "{runtime}" "{memory}" (memory $memory {first_pages}))
   (import "{runtime}" "{table}" (table $slots {slots} funcref))
   (import "{runtime}" "{door}" (func $invoke (param i32) (result i32)))
+  (import "{runtime}" "{frame}" (func $frame (param i32) (result i32)))
 
   (func $load
     (local $piece i32) (local $from i32) (local $length i32)

@@ -40,7 +40,7 @@ from extism.version import extism_version
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from extism._compiler.interface import HostFunction
+    from extism._compiler.interface import Exported, HostFunction
     from extism._wasm.patch import Patch
     from extism._wasm.reader import Module
 
@@ -54,7 +54,7 @@ _PIECE: Final = struct.Struct("<II")
 
 
 def overlay(
-    base: bytes, image: bytes, exports: Sequence[str], imports: Sequence[HostFunction]
+    base: bytes, image: bytes, exports: Sequence[Exported], imports: Sequence[HostFunction]
 ) -> bytes:
     """
     Return the small module that ships.
@@ -62,7 +62,7 @@ def overlay(
     Args:
         base: The base image.
         image: Its memory, after the plug-in was loaded.
-        exports: Names in the order of the interpreter's numbers.
+        exports: In the order of the interpreter's numbers.
         imports: In the order of their slots.
 
     Raises:
@@ -78,8 +78,8 @@ def overlay(
     changed = patch(initial_memory(runtime), image)
     builder = Builder(read(_skeleton(runtime, changed, len(image))))
     indices = shim.add_imports(builder, imports)
-    invoke = builder.index("func", 0)
-    shim.add_exports(builder, invoke, exports)
+    invoke, frame = builder.index("func", 0), builder.index("func", 1)
+    shim.add_exports(builder, invoke, frame, exports)
     if imports:
         builder.add_elements(shim.add_slots(builder, imports, indices), doors.first_slot(runtime))
     builder.remove_data()
@@ -98,6 +98,7 @@ def _skeleton(runtime: Module, changed: Patch, size: int) -> bytes:
         memory=doors.MEMORY,
         table=doors.TABLE,
         door=doors.own_door(runtime),
+        frame=doors.FRAME,
         first_pages=memory.limits.min,
         pages=size // memory.page_size,
         slots=runtime.tables[0].limits.min,

@@ -114,22 +114,28 @@ def compile_file(
         base = interpreter.base
     with progress.step("preinit"):
         loaded = _load(base, files, promised, progress, timeout)
-        interface.check_registered(promised, _hidden(files), loaded.exports)
+        names = tuple(row.name for row in loaded.exports)
+        interface.check_registered(promised, _hidden(files), names)
+        imports = interface.typed(promised.imports, loaded.imports)
     shape = _small if is_shared else _whole
-    wasm = shape(base, loaded, promised, progress)
-    return Built(wasm, loaded.exports, promised.imports, dict(progress.seconds))
+    wasm = shape(base, loaded, imports, progress)
+    return Built(wasm, names, imports, dict(progress.seconds))
 
 
-def _whole(base: bytes, loaded: preinit.Loaded, promised: Interface, progress: Progress) -> bytes:
+def _whole(
+    base: bytes, loaded: preinit.Loaded, imports: tuple[HostFunction, ...], progress: Progress
+) -> bytes:
     with progress.step("snapshot"):
         core = snapshot(base, {0: loaded.image})
     with progress.step("shim"):
-        return shim.shim(core, loaded.exports, promised.imports)
+        return shim.shim(core, loaded.exports, imports)
 
 
-def _small(base: bytes, loaded: preinit.Loaded, promised: Interface, progress: Progress) -> bytes:
+def _small(
+    base: bytes, loaded: preinit.Loaded, imports: tuple[HostFunction, ...], progress: Progress
+) -> bytes:
     with progress.step("overlay"):
-        return overlay.overlay(base, loaded.image, loaded.exports, promised.imports)
+        return overlay.overlay(base, loaded.image, loaded.exports, imports)
 
 
 class _Interpreter:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from extism import abi
 from extism._compiler.doors import LOAD, MEMORY, STACK, opened
+from extism._compiler.interface import Exported
 from extism._compiler.interpreter.stdlib import pack
 from extism._engine.engine import Settings, shared_engine
 from extism._engine.faults import Fault, FaultKind
@@ -27,6 +28,7 @@ from extism._engine.linker import Linker
 from extism._engine.store import Store
 from extism._engine.wasi import Preopen, Wasi
 from extism._wasm.instrument import instrument
+from extism._wasm.model import FuncType
 from extism._wasm.snapshot import snapshot
 from extism.errors import BuildError
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from extism._engine.cache import ModuleCache
     from extism._engine.engine import Module
     from extism._engine.memory import Memory
+    from extism._wasm.model import ValType
 
 __all__ = ["Loaded", "guest_files", "load", "start"]
 
@@ -64,11 +67,13 @@ class Loaded:
 
     Attributes:
         image: The whole memory; its length is a whole number of pages.
-        exports: The names of the plug-in's functions, in the order of their indices.
+        exports: The plug-in's functions, in the order of their indices.
+        imports: The types of the host functions that it declared, by module and name.
     """
 
     image: bytes
-    exports: tuple[str, ...]
+    exports: tuple[Exported, ...]
+    imports: dict[tuple[str, str], FuncType]
 
 
 def guest_files() -> dict[str, bytes]:
@@ -144,7 +149,17 @@ def load(
     switch.unlink()
     machine = _pass(module, app, show, deadline)
     result = _read_result(app)
-    return Loaded(machine.image(), tuple(result["exports"]))
+    exports = tuple(_exported(**row) for row in result["exports"])
+    imports = {(row["module"], row["name"]): _type(row) for row in result["imports"]}
+    return Loaded(machine.image(), exports, imports)
+
+
+def _exported(name: str, shared: dict[str, list[ValType]] | None) -> Exported:
+    return Exported(name) if shared is None else Exported(name, _type(shared), is_shared=True)
+
+
+def _type(row: dict[str, Any]) -> FuncType:
+    return FuncType(tuple(row["parameters"]), tuple(row["results"]))
 
 
 def _pass(

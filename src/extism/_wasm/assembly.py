@@ -47,6 +47,7 @@ __all__ = [
     "data_drop",
     "global_get",
     "global_set",
+    "load",
     "local_get",
     "local_set",
     "memory_grow",
@@ -54,6 +55,7 @@ __all__ = [
     "ref_func",
     "ref_null",
     "return_call",
+    "store",
     "table_grow",
 ]
 
@@ -85,6 +87,10 @@ I32_REINTERPRET_F32: Final = b"\xbc"
 I64_REINTERPRET_F64: Final = b"\xbd"
 F32_REINTERPRET_I32: Final = b"\xbe"
 F64_REINTERPRET_I64: Final = b"\xbf"
+
+_LOAD: Final = {"i32": b"\x28", "i64": b"\x29", "f32": b"\x2a", "f64": b"\x2b"}
+_STORE: Final = {"i32": b"\x36", "i64": b"\x37", "f32": b"\x38", "f64": b"\x39"}
+_ALIGN: Final = {"i32": b"\x02", "i64": b"\x03", "f32": b"\x02", "f64": b"\x03"}
 
 _BITS: Final = {"i32": 32, "i64": 64}
 _INTEGER: Final = {"i32": b"\x41", "i64": b"\x42"}
@@ -156,6 +162,16 @@ def global_get(index: int) -> bytes:
 def global_set(index: int) -> bytes:
     """Return `global.set index`."""
     return b"\x24" + write_unsigned(index)
+
+
+def load(type_: ValType, offset: int = 0) -> bytes:
+    """Return `TYPE.load offset=offset` for a number: takes an address in memory 0, gives the value there."""
+    return _LOAD[type_] + _ALIGN[type_] + write_unsigned(offset)
+
+
+def store(type_: ValType, offset: int = 0) -> bytes:
+    """Return `TYPE.store offset=offset` for a number: takes an address in memory 0 and a value."""
+    return _STORE[type_] + _ALIGN[type_] + write_unsigned(offset)
 
 
 def memory_grow(memory: int = 0) -> bytes:

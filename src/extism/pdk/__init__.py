@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from . import ffi, memory
 from .config import Config
-from .exports import plugin_fn
+from .errors import InputError, PluginError
+from .exports import plugin_fn, shared_fn
 from .http import Http, HttpRequest, HttpResponse
 from .imports import import_fn
+from .invoke import set_error_format
 from .io import (
     input,  # noqa: A004  upstream's name
     input_bytes,
@@ -27,15 +29,24 @@ from .io import (
 )
 from .log import LogLevel, log
 from .memory import MemoryHandle
+from .typed import ReturnCode
 from .var import Var
+from .wires import F32, F64, I32, I64
 
 __all__ = [
+    "F32",
+    "F64",
+    "I32",
+    "I64",
     "Config",
     "Http",
     "HttpRequest",
     "HttpResponse",
+    "InputError",
     "LogLevel",
     "MemoryHandle",
+    "PluginError",
+    "ReturnCode",
     "Var",
     "ffi",
     "import_fn",
@@ -51,6 +62,8 @@ __all__ = [
     "output_str",
     "plugin_fn",
     "set_error",
+    "set_error_format",
+    "shared_fn",
 ]
 
 _HOST_NAMES = frozenset(

@@ -1,73 +1,185 @@
 """
-The functions that a plug-in exports, and the decorator that makes them.
+The functions that a plug-in exports, and the decorators that make them.
 
 `functions` is filled while the modules are loaded, at build time; its order is the order of the indices that
-`invoke.py` is called with.
+`invoke.py` is called with. What annotations do is in `typed.py` (for the host) and `signatures.py` (for other modules).
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from . import ffi
+from .signatures import Signature
+from .typed import TypedFunction, is_typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["functions", "names", "plugin_fn"]
+__all__ = ["Export", "functions", "names", "plugin_fn", "report", "shared_fn"]
 
-F = TypeVar("F", bound="Callable[[], object]")
+F = TypeVar("F", bound="Callable[..., object]")
 
-functions: Final[list[Callable[[], object]]] = []
-"""What the host can call, by index."""
+
+class Export(NamedTuple):
+    """A function that others can call."""
+
+    name: str
+    run: Callable[[], object]
+    """Does all of it: reads what was given, calls the author's function, leaves the result; returns the code."""
+    signature: Signature | None
+    """Of a shared function: what it takes and gives as WebAssembly."""
+
+
+functions: Final[list[Export]] = []
+"""What can be called, by index."""
 
 _UNUSABLE: Final[tuple[tuple[Callable[[object], bool], str], ...]] = (
-    (inspect.iscoroutinefunction, "is async: calling it would run nothing"),
     (inspect.isasyncgenfunction, "is an async generator: calling it would run nothing"),
     (inspect.isgeneratorfunction, "is a generator: calling it would run nothing"),
     (inspect.isclass, "is a class"),
 )
+_VARIABLE: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def names() -> list[str]:
     """Return the names of the exported functions, in index order."""
-    return [function.__name__ for function in functions]
+    return [export.name for export in functions]
+
+
+def report() -> list[dict[str, Any]]:
+    """
+    Return what the compiler has to know of each export, once all modules are loaded.
+
+    Raises:
+        NameError: An annotation names what is not defined anywhere.
+        TypeError: An annotation says what cannot be.
+    """
+    rows = []
+    for name, run, signature in functions:
+        types = None if signature is None else signature.types
+        shared = None if types is None else {"parameters": types[0], "results": types[1]}
+        if isinstance(run, TypedFunction):
+            _ = run.parameters, run.write
+        rows.append({"name": name, "shared": shared})
+    return rows
 
 
 def plugin_fn(function: F | None = None, /, *more: object, **options: object) -> F:
     """
-    Export a function of no arguments, under its own name, so that the host can call it.
+    Export a function under its own name, so that the host can call it.
 
-    Used bare: `@extism.plugin_fn`. The function stays what it was and can be called as before. An int that it
-    returns (bool aside) is the return code, where 0 is success; any other value is ignored.
+    Used bare: `@extism.plugin_fn`. The function stays what it was and can be called as before; `async def` is
+    awaited.
+
+    Annotated parameters are filled from the input: one from all of it, several from the members of a JSON object.
+    What a function with annotations returns is the output. Text and bytes are taken as they are, everything else
+    as JSON: numbers, bool, lists, dicts, dataclasses, TypedDict, NamedTuple, Enum, Literal, dates, unions. An input
+    that is something else is an error which says where. Of a ReturnCode, the return code is made.
+
+    Without annotations, an int that it returns (bool aside) is the return code, and any other value is ignored.
 
     Raises:
-        TypeError: It was called with parentheses, or the function takes arguments or is not a plain one.
+        TypeError: It was called with parentheses, or the function has a parameter that nothing could fill, or an
+            annotation that has no form in JSON.
         ValueError: A function of that name is exported already.
     """
     if more or options or not callable(function):
         raise TypeError("extism.plugin_fn takes no arguments")
-    _check(function)
-    functions.append(function)
+    _check("plugin_fn", function)
+    signature = _effective_signature(function)
+    if bare := _unfilled(signature):
+        raise TypeError(
+            f"plugin_fn expects a function with no arguments, {function.__name__} should have no arguments; "
+            f"or say what {bare} is, such as {bare}: str: then it is read from the input"
+        )
+    run: Callable[..., Any] = _awaited(function) or function
+    if is_typed(signature):
+        run = TypedFunction(function, signature, run)
+        run.check()
+    functions.append(Export(function.__name__, run, None))
     return function
 
 
-def _check(function: Callable[..., object]) -> None:
+def shared_fn(function: F | None = None, /, *more: object, **options: object) -> F:
+    """
+    Export a function under its own name to the other modules of the plug-in, with WebAssembly parameters and results.
+
+    Used bare: `@extism.shared_fn`. Annotations say how parameters and the result cross, as for `import_fn`. A
+    parameter without one is a MemoryHandle; without a return annotation there is no result. An exception ends the
+    call of the whole plug-in, with its text as the error.
+
+    Raises:
+        TypeError: It was called with parentheses, or an annotation has no way across.
+        ValueError: A function of that name is exported already.
+    """
+    if more or options or not callable(function):
+        raise TypeError("extism.shared_fn takes no arguments")
+    _check("shared_fn", function)
+    signature = Signature(f"shared_fn {function.__name__}", function)
+    signature.check()
+    run = functools.partial(_run_shared, signature, _awaited(function) or function)
+    functions.append(Export(function.__name__, run, signature))
+    return function
+
+
+def _check(decorator: str, function: Callable[..., object]) -> None:
     name = getattr(function, "__name__", None)
     if not isinstance(name, str):
-        raise TypeError(f"plugin_fn expects a function, not {function!r}")
+        raise TypeError(f"{decorator} expects a function, not {function!r}")
     for is_unusable, reason in _UNUSABLE:
         if is_unusable(function):
-            raise TypeError(f"plugin_fn expects a plain function, {name} {reason}")
-    if _required(function):
-        raise TypeError(
-            f"plugin_fn expects a function with no arguments, {name} should have no arguments"
-        )
+            raise TypeError(f"{decorator} expects a plain function, {name} {reason}")
     if name in names():
-        raise ValueError(f"plugin_fn: a function called {name} is exported already")
+        raise ValueError(f"{decorator}: a function called {name} is exported already")
 
 
-def _required(function: Callable[..., object]) -> bool:
-    # A decorator below plugin_fn may supply arguments: its wrapper counts, not what it wraps.
-    parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
-    optional = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-    return any(p.default is p.empty and p.kind not in optional for p in parameters)
+def _effective_signature(function: Callable[..., object]) -> inspect.Signature:
+    """
+    Return the parameters that count: of a wrapper that hands on what it gets, those of the wrapped function.
+
+    Any other wrapper supplies what the wrapped one is missing, so its own count.
+    """
+    own = inspect.signature(function, follow_wrapped=False)
+    wrapped = inspect.signature(function)
+    hands_on = own.parameters and all(each.kind in _VARIABLE for each in own.parameters.values())
+    return wrapped if hands_on and not _unfilled(wrapped) else own
+
+
+def _unfilled(signature: inspect.Signature) -> str:
+    """Return the name of a parameter that nothing would fill, "" where there is none."""
+    for each in signature.parameters.values():
+        if each.default is each.annotation is each.empty and each.kind not in _VARIABLE:
+            return each.name
+    return ""
+
+
+def _awaited(function: Callable[..., object]) -> Callable[..., object] | None:
+    """Return what runs an `async def` to its end, None for other functions."""
+    if not inspect.iscoroutinefunction(function):
+        return None
+    import asyncio  # while the plug-in is built, so that it is there when it is called
+
+    return lambda *args, **kwargs: asyncio.run(function(*args, **kwargs))
+
+
+def _run_shared(signature: Signature, function: Callable[..., Any]) -> None:
+    """Take the arguments out of the frame, call the function, leave its result there."""
+    cells = signature.parameter_cells
+    numbers = cells.unpack_from(ffi.host.parameters()) if cells.size else ()
+    pairs = zip(signature.parameters, numbers, strict=True)
+    result = signature.call(function, [wire.from_number(number) for wire, number in pairs])
+    if not signature.results:
+        return
+    results = result if len(signature.results) > 1 else (result,)
+    if not isinstance(results, tuple) or len(results) != len(signature.results):
+        raise TypeError(
+            f"{signature.title}: a tuple of {len(signature.results)} wanted, got {result!r:.60}"
+        )
+    made: list[int] = []  # blocks, which are the caller's
+    pairs = zip(signature.results, results, strict=True)
+    ffi.host.results(
+        signature.result_cells.pack(*[wire.to_number(value, made) for wire, value in pairs])
+    )

@@ -82,18 +82,20 @@ class Host(Protocol):
     def store(self, data: bytes | bytearray | memoryview, /) -> int:
         """Return the handle of a new block that holds `data`; 0 for no bytes."""
 
-    def call_slot(self, slot: int, has_result: bool, /, *args: int) -> int | None:  # noqa: FBT001  positional by contract
+    def call_slot(self, slot: int, frame: bytearray, /) -> None:
         """
         Call the function in a slot of the module's table: an import of `import_fn`.
 
         Args:
             slot: Index in the table.
-            has_result: Whether the function returns an i64.
-            args: At most five, taken modulo 2**64.
-
-        Returns:
-            The result as an unsigned 64-bit number, None without one.
+            frame: Its parameters, 8 bytes for each; the results take their place.
         """
+
+    def parameters(self) -> bytes:
+        """Return the parameters of the shared function that is being called, 8 bytes for each."""
+
+    def results(self, frame: bytes, /) -> None:
+        """Give the results of the shared function that is being called, 8 bytes for each."""
 
 
 class Absent:

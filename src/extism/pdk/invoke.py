@@ -3,14 +3,17 @@ The call of an export: the host calls number N, the author's function runs, its 
 
 | the function                          | return code | error text            |
 |---------------------------------------|-------------|-----------------------|
-| returns an int (bool is none)         | that number | -                     |
-| returns anything else                 | 0           | -                     |
+| returns a ReturnCode                  | that number | -                     |
+| returns an int, without annotations   | that number | -                     |
+| returns anything else (bool too)      | 0           | -                     |
 | `sys.exit()`, `sys.exit(0)`           | 0           | -                     |
 | `sys.exit(3)`                         | 3           | -                     |
 | `sys.exit("text")`                    | 1           | text                  |
-| raises                                | 1           | the traceback in full |
+| raises a PluginError                  | its code    | its text              |
+| raises anything else                  | 1           | the traceback in full |
 
-The interpreter calls `invoke` and nothing else of this library.
+`set_error_format` has another text in the traceback's place. The interpreter calls `invoke` and nothing else of
+this library.
 """
 
 from __future__ import annotations
@@ -20,13 +23,17 @@ import traceback
 from typing import TYPE_CHECKING, Final
 
 from . import exports, ffi
+from .errors import PluginError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["FAILED", "invoke", "traceback_text"]
+__all__ = ["FAILED", "invoke", "set_error_format", "traceback_text"]
 
 FAILED: Final = 1
+
+_format: Callable[[BaseException], str] | None = None
 
 _I32: Final = range(-(1 << 31), 1 << 31)
 
@@ -36,19 +43,31 @@ def invoke(index: int) -> int:
     try:
         code = _run(index)
     except BaseException as error:  # noqa: BLE001  whatever the author's code raises is the host's to see
-        code = _fail(_describe(error))
+        _fail(_describe(error))
+        code = error.code if isinstance(error, PluginError) else FAILED
     _flush()
     return code
 
 
+def set_error_format(make: Callable[[BaseException], str] | None) -> None:
+    """
+    Have `make` give the error text of every exception but PluginError; None gives tracebacks again.
+
+    Called at the top level of the plug-in, for example with `repr`, or with what keeps an exception's details
+    from the host. An exception that `make` itself raises is told as a traceback.
+    """
+    global _format
+    _format = make
+
+
 def _run(index: int) -> int:
     try:
-        result = exports.functions[index]()
+        result = exports.functions[index].run()
     except SystemExit as end:
         if isinstance(end.code, int):
             return _code(int(end.code))
         return 0 if end.code is None else _fail(str(end.code))
-    if isinstance(result, int) and not isinstance(result, bool):
+    if result is not None and isinstance(result, int) and not isinstance(result, bool):
         return _code(int(result))
     return 0
 
@@ -65,22 +84,26 @@ def _fail(text: str) -> int:
 
 
 def _describe(error: BaseException) -> str:
-    """Return the traceback, or less where there is no room left to make one."""
+    """Return the text of an exception: its own, the traceback, or less where there is no room to make one."""
+    if isinstance(error, PluginError) and not error.show_traceback:
+        return str(error) or type(error).__name__
     if isinstance(error, MemoryError):
         # The frames hold what filled the memory; their lines are still known without their variables.
         traceback.clear_frames(error.__traceback__)
     try:
-        return traceback_text(error)
+        return traceback_text(error) if _format is None else str(_format(error))
     except (MemoryError, RecursionError) as second:
         error.__traceback__ = second.__traceback__ = None
         return f"{type(error).__name__} (no room for the traceback: {type(second).__name__})"
+    except Exception as second:  # noqa: BLE001  the author's format may raise anything
+        return traceback_text(second)
 
 
 def traceback_text(error: BaseException) -> str:
-    """Return the traceback as Python prints it, from the first frame that is not this library's."""
-    here = __name__.rpartition(".")[0]
+    """Return the traceback as Python prints it, from the first frame that is not this library's (or its loop's)."""
+    packages = (__name__.rpartition(".")[0], "asyncio")
     frame = error.__traceback__
-    while frame is not None and _is_of(here, frame):
+    while frame is not None and any(_is_of(package, frame) for package in packages):
         frame = frame.tb_next
     return "".join(traceback.format_exception(type(error), error, frame)).rstrip("\n")
 

@@ -7,10 +7,10 @@ error is set by raising an exception; `set_error` is for those who would rather 
 
 from __future__ import annotations
 
-import json
 from typing import Any, TypeVar, overload
 
 from . import ffi, values
+from .records import reader
 
 __all__ = [
     "input",
@@ -25,8 +25,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-_JSON_TYPES = (str, bool, dict, list)
 
 
 def input_bytes() -> bytes:
@@ -48,26 +46,31 @@ def input_json(t: Any = None) -> Any:
     Return the input of the call, read as JSON.
 
     Args:
-        t: int and float convert the value; str, bool, dict and list check it.
+        t: int and float convert the value; any other annotation (a dataclass, `list[int]`, ...) checks it,
+            and says what is made of it.
 
     Raises:
-        ValueError: The input is not JSON, or not a number.
-        TypeError: The value is of another type.
+        InputError: The input is not JSON, or is something else; it is a ValueError and a TypeError.
+        TypeError: JSON has no form for `t`.
     """
-    value = json.loads(ffi.host.input())
+    value = values.from_json(ffi.host.input())
     if t is None:
         return value
-    if t is int or t is float:
+    if (t is int or t is float) and isinstance(value, (str, int, float)):
         return t(value)
-    if t not in _JSON_TYPES:
-        raise TypeError(f"input_json takes int, float, str, bool, dict or list, not {t!r}")
-    if not isinstance(value, t):
-        raise TypeError(f"the input is a JSON {type(value).__name__}, not a {t.__name__}")
-    return value
+    return reader(t)(value)
 
 
 def input(t: type[T]) -> T:  # noqa: A001  upstream's name
-    """Return the input of the call as a str, bytes, dict, list (from JSON) or a member of an Enum."""
+    """
+    Return the input of the call as a value of the annotation `t`.
+
+    `str` and `bytes` take it as it is; a member of an Enum is its value; everything else is read from JSON.
+
+    Raises:
+        InputError: It is something else; the error is a ValueError and a TypeError.
+        TypeError: JSON has no form for `t`.
+    """
     values.check_decodable(t)
     value: T = values.decode(t, ffi.host.input())
     return value
@@ -95,7 +98,7 @@ def output_json(value: object) -> None:
 
 
 def output(value: object = None) -> None:
-    """Make a str, bytes, dict, list (as JSON) or Enum (its value) the output of the call; None is none."""
+    """Make a str, bytes, dict, list, dataclass (as JSON) or Enum (its value) the output; None is none."""
     if value is None:
         return
     data = values.encode(value)

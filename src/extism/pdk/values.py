@@ -1,126 +1,188 @@
 """
-Python values as the host sees them: bytes, or one 64-bit number.
+Python values as bytes: what an input, an output, a variable, or a block that a host function takes holds.
 
-Two tables, each walked in order: `_ENCODERS` by the type of a value, `_DECODERS` by the type that the author
-asked for. `io.py` uses them for input and output, `imports.py` for arguments and results.
+Text, bytes and the values of enums go as they are; everything else goes as JSON. `encode` looks at the value,
+`decoder` at the annotation that the author gave. What JSON values become is in `records.py`.
 """
 
 from __future__ import annotations
 
+import functools
 import json
-import types
-from dataclasses import fields, is_dataclass
+import typing
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from .errors import InputError
+from .records import dumps, is_record, reader, strip_optional
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["check_decodable", "decode", "dumps", "encode", "signed", "strip_optional", "unsigned"]
+__all__ = [
+    "check_decodable",
+    "decode",
+    "decoder",
+    "dumps",
+    "encode",
+    "encode_any",
+    "from_json",
+    "is_text",
+    "kind_of",
+]
 
-
-def dumps(value: object) -> str:
-    """Return `value` as JSON; enums give their value, objects their attributes."""
-    return json.dumps(value, default=_attributes)
-
-
-def _attributes(value: object) -> object:
-    if isinstance(value, Enum):
-        return value.value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    if hasattr(value, "__dict__") and not isinstance(value, type):
-        return vars(value)
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
-
+_BYTES: Final = (bytes, bytearray, memoryview)
 
 _ENCODERS: Final[tuple[tuple[type | tuple[type, ...], Callable[[Any], bytes]], ...]] = (
     (Enum, lambda value: str(value.value).encode()),  # first: an enum may be a str as well
     (str, str.encode),
-    ((bytes, bytearray, memoryview), bytes),
+    (_BYTES, bytes),
     ((dict, list), lambda value: dumps(value).encode()),
 )
 
 
 def encode(value: object) -> bytes | None:
-    """Return the bytes of a str, bytes, dict, list (JSON) or Enum (its value); None for other types."""
+    """Return the bytes of a str, bytes, Enum (its value), dict, list or record (JSON); None for other types."""
     for kind, encoder in _ENCODERS:
         if isinstance(value, kind):
             return encoder(value)
-    return None
+    return dumps(value).encode() if is_record(value) else None
 
 
-def _to_enum(kind: type[Enum], data: bytes) -> Enum:
-    text = data.decode()
-    for member in kind:
-        if str(member.value) == text:
-            return member
-    return kind(text)  # raises the ValueError that Python's users know, or asks kind._missing_
+def encode_any(value: object) -> bytes:
+    """
+    Return the bytes of any value: of what `encode` does not know, the JSON; of None, none.
 
-
-def _to_json(kind: type, data: bytes) -> Any:
-    value = json.loads(data)
-    if not isinstance(value, kind):
-        raise TypeError(f"expected a JSON {kind.__name__}, not a {type(value).__name__}")
-    return value
-
-
-_DECODERS: Final[tuple[tuple[type, Callable[[Any, bytes], Any]], ...]] = (
-    (Enum, _to_enum),
-    (str, lambda _, data: data.decode()),
-    (bytes, lambda _, data: data),
-    (dict, _to_json),
-    (list, _to_json),
-)
+    Raises:
+        TypeError: It has no form in JSON.
+    """
+    if value is None:
+        return b""
+    data = encode(value)
+    return dumps(value).encode() if data is None else data
 
 
 def decode(kind: Any, data: bytes) -> Any:
     """
-    Return `data` as a value of the type `kind`: str, bytes, dict, list or a subclass of Enum.
+    Return `data` as a value of the annotation `kind`.
 
     Raises:
-        TypeError: The type is none of these, or the JSON is of another one.
-        ValueError: The bytes do not spell such a value.
+        TypeError: JSON has no form for it.
+        InputError: The bytes do not spell such a value.
     """
-    plain, decoder = _decoder(kind)
-    return decoder(plain, data)
+    return decoder(kind)(data)
 
 
 def check_decodable(kind: Any) -> None:
     """Raise the TypeError that `decode` would raise for this type, before there are any bytes."""
-    _decoder(kind)
+    decoder(kind)
 
 
-def _decoder(kind: Any) -> tuple[type, Callable[[Any, bytes], Any]]:
-    plain = get_origin(kind) or kind  # dict[str, int] is a dict
-    if isinstance(plain, type):
-        for known, decoder in _DECODERS:
-            if plain is known or (known is Enum and issubclass(plain, Enum)):
-                return plain, decoder
-    raise TypeError(
-        f"Unsupported python type: {getattr(kind, '__name__', kind)}; "
-        "use str, bytes, dict, list or a subclass of Enum"
-    )
+def decoder(kind: Any) -> Callable[[bytes], Any]:
+    """
+    Return what makes a value of the annotation `kind` out of bytes.
+
+    Text and bytes are taken as they are, a member of an enum and a literal text with or without JSON's quotes;
+    everything else is read as JSON. Where None is allowed, no bytes are None.
+
+    Raises:
+        TypeError: JSON has no form for it.
+    """
+    try:
+        hash(kind)
+    except TypeError:  # an annotation with a mark that has no hash
+        return _decoder(kind)
+    return _kept(kind)
 
 
-def strip_optional(kind: Any) -> Any:
-    """Return T for `T | None` and `Optional[T]`, other annotations as they are."""
-    if get_origin(kind) in {Union, types.UnionType}:
-        rest = [arg for arg in get_args(kind) if arg is not type(None)]
-        if len(rest) == 1:
-            return rest[0]
-    return kind
+@functools.cache
+def _kept(kind: Any) -> Callable[[bytes], Any]:
+    return _decoder(kind)
 
 
-def unsigned(number: int) -> int:
-    """Return the 64 bits of `number`, negative ones in two's complement."""
-    if not -(1 << 63) <= number < 1 << 64:
-        raise OverflowError(
-            f"{number} does not fit into the 64 bits of a host function's parameter"
-        )
-    return number & 0xFFFF_FFFF_FFFF_FFFF
+def _decoder(kind: Any) -> Callable[[bytes], Any]:
+    plain, is_optional = kind_of(kind)
+    read = _TAKEN.get(plain) if isinstance(plain, type) else None
+    if read is None:
+        as_json = _json_decoder(reader(kind))
+        read = _text_or(as_json, plain) if is_text(plain) else as_json
+    if is_optional or plain is type(None):
+        return lambda data: read(data) if data else None
+    return read
 
 
-def signed(bits: int) -> int:
-    """Return the number that 64 bits spell in two's complement."""
-    return bits - (1 << 64) if bits >> 63 else bits
+def kind_of(annotation: Any) -> tuple[Any, bool]:
+    """Return what is annotated, without marks and `| None`, and whether None is allowed."""
+    plain, is_optional = strip_optional(_unmarked(annotation))
+    return _unmarked(plain), is_optional
+
+
+def _unmarked(kind: Any) -> Any:
+    return typing.get_args(kind)[0] if typing.get_origin(kind) is Annotated else kind
+
+
+def is_text(kind: Any) -> bool:
+    """Tell whether values are one of a few texts: members of an enum, a literal of strings."""
+    if typing.get_origin(kind) is Literal:
+        return all(isinstance(choice, str) for choice in typing.get_args(kind))
+    return isinstance(kind, type) and issubclass(kind, Enum)
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"expected text, got bytes that are not UTF-8: {error}") from None
+
+
+_TAKEN: Final[dict[Any, Callable[[bytes], Any]]] = {
+    str: _text,
+    bytes: lambda data: data,
+    bytearray: bytearray,
+    memoryview: memoryview,
+}
+"""What is taken as it is."""
+
+
+def _text_or(as_json: Callable[[bytes], Any], kind: Any) -> Callable[[bytes], Any]:
+    """Return what takes one of a few texts as it is, and else JSON."""
+    if typing.get_origin(kind) is Literal:
+        by_text = {choice: choice for choice in typing.get_args(kind)}
+    else:
+        by_text = {str(member.value): member for member in kind}
+
+    def read(data: bytes) -> Any:
+        text = _text(data)
+        if text in by_text:
+            return by_text[text]
+        try:
+            json.loads(text)
+        except ValueError:
+            return as_json(json.dumps(text).encode())  # which says what there is to choose from
+        return as_json(data)
+
+    return read
+
+
+def _json_decoder(read: Callable[[Any], Any]) -> Callable[[bytes], Any]:
+    return lambda data: read(from_json(data))
+
+
+def from_json(data: bytes) -> Any:
+    """
+    Return the value of a JSON text.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not data:
+        raise InputError("expected JSON, got nothing")
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise InputError(f"expected JSON, got {_shown(data)}: {error}") from None
+
+
+def _shown(data: bytes) -> str:
+    text = data[:40].decode(errors="backslashreplace")
+    return f'"{text}{"..." if len(data) > 40 else ""}"'

@@ -317,7 +317,7 @@ def test_an_export_of_a_module_that_is_never_imported(write):
     )
     error = failure("plugin.py")
 
-    assert str(error).startswith("near.py:3: lost is marked with plugin_fn, but was not exported")
+    assert str(error).startswith("near.py:3: lost is marked as an export, but was not exported")
     assert "import its module at the top" in error.hint
 
 

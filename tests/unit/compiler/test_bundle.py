@@ -287,7 +287,7 @@ def test_the_files_for_the_interpreter(tree):
             "webhook": {"file": "webhook.py", "package": False},
         },
         "data": {},
-        "imports": [["m", "é"]],
+        "imports": [["m", "é", [], []]],
         "exports": ["post"],
         "first_slot": 4546,
     }

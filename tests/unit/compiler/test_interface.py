@@ -10,14 +10,17 @@ from extism._compiler.interface import (
     Interface,
     check_registered,
     combine,
+    typed,
 )
+from extism._wasm.model import FuncType
 from extism.errors import BuildError
 
-RULE = "only functions at the top level of a module, marked with @extism.plugin_fn, can be exported"
+RULE = "only functions at the top level of a module, marked with @extism.plugin_fn or @extism.shared_fn, can be exported"
 F = Export("f", "a.py", 3)
 G = Export("g", "b.py", 7)
-EAT = HostFunction("extism:host/user", "eat", 1, True, "a.py", 10)
-DRINK = HostFunction("extism:host/user", "drink", 0, False, "a.py", 20)
+EATS = FuncType(("i64",), ("i64",))
+EAT = HostFunction("extism:host/user", "eat", EATS, "a.py", 10)
+DRINK = HostFunction("extism:host/user", "drink", FuncType(), "a.py", 20)
 
 
 def test_files_together():
@@ -54,20 +57,30 @@ def test_a_name_is_exported_once():
 
 def test_a_host_function_may_be_declared_twice():
     """The same type twice is one import."""
-    again = HostFunction("extism:host/user", "eat", 1, True, "b.py", 2)
+    again = HostFunction("extism:host/user", "eat", EATS, "b.py", 2)
 
     assert combine([F], [EAT, DRINK, again]).imports == (EAT, DRINK)
 
 
 def test_a_host_function_has_one_type():
     """Two declarations that differ could not be linked: both places are named."""
-    other = HostFunction("extism:host/user", "eat", 2, False, "b.py", 2)
+    other = HostFunction("extism:host/user", "eat", FuncType(("i64", "i64")), "b.py", 2)
     with pytest.raises(BuildError) as caught:
         combine([F], [EAT, other])
 
     assert str(caught.value) == (
         "b.py:2: extism:host/user/eat is declared as (func (param i64 i64)) here and as "
         "(func (param i64) (result i64)) at a.py:10; a host function has one type"
+    )
+
+
+def test_types_that_turned_out():
+    """What a declaration was found to mean when it ran goes before what its source seemed to say."""
+    found = FuncType(("f64",), ("i32",))
+
+    assert typed([EAT, DRINK], {("extism:host/user", "eat"): found}) == (
+        HostFunction("extism:host/user", "eat", found, "a.py", 10),
+        DRINK,
     )
 
 
@@ -82,7 +95,7 @@ def test_one_that_did_not_register():
         check_registered(combine([F, G], []), [], ["f"])
 
     assert str(caught.value) == (
-        "b.py:7: g is marked with plugin_fn, but was not exported when the plug-in was loaded"
+        "b.py:7: g is marked as an export, but was not exported when the plug-in was loaded"
     )
     assert (caught.value.path, caught.value.line) == ("b.py", 7)
 

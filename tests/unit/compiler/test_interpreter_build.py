@@ -241,6 +241,7 @@ def test_it_exports_its_lives(interpreter):
         "__stack_pointer",
         "_initialize",
         "memory",
+        "py_frame",
         "py_init",
         "py_invoke",
         "py_load",

@@ -8,8 +8,9 @@ import pytest
 import wasmtime
 
 from extism._compiler.doors import SPARE_SLOTS, opened
-from extism._compiler.interface import HostFunction
+from extism._compiler.interface import Exported, HostFunction
 from extism._compiler.overlay import overlay
+from extism._wasm.model import FuncType
 from extism._wasm.patch import initial_memory
 from extism._wasm.reader import read
 from extism.errors import BuildError
@@ -17,25 +18,25 @@ from extism.version import extism_version
 
 PAGE = 65536
 
-# An interpreter whose export number n calls slot 2 + n of its table with 1, 2, 3, 4, 5.
+# An interpreter whose export number n calls slot 2 + n of its table on the frame at 16.
 SNAPSHOT = bytes(
     wasmtime.wat2wasm("""
 (module
-  (type $slot (func (param i64 i64 i64 i64 i64) (result i64)))
+  (type $slot (func (param i32)))
   (table 2 2 funcref)
   (memory 2)
   (global $sp (mut i32) (i32.const 4096))
   (data (i32.const 5000) "once")
   (data (i32.const 70000) "upon a time")
   (func $py_invoke (param i32) (result i32)
-    (i32.wrap_i64
-      (call_indirect (type $slot)
-        (i64.const 1) (i64.const 2) (i64.const 3) (i64.const 4) (i64.const 5)
-        (i32.add (i32.const 2) (local.get 0)))))
+    (call_indirect (type $slot) (i32.const 16) (i32.add (i32.const 2) (local.get 0)))
+    (i32.const 0))
+  (func $py_frame (param i32) (result i32) (i32.const 16))
   (export "memory" (memory 0))
   (export "__indirect_function_table" (table 0))
   (export "__stack_pointer" (global $sp))
   (export "py_load" (func $py_invoke))
+  (export "py_frame" (func $py_frame))
   (export "py_invoke" (func $py_invoke)))
 """)
 )
@@ -62,7 +63,7 @@ def link():
         for wasm in small:
             exports = linker.instantiate(store, wasmtime.Module(engine, wasm)).exports(store)
         memory = instance.exports(store)["memory"]
-        return bytes(memory.read(store)), lambda name: exports[name](store)
+        return bytes(memory.read(store)), lambda name, *given: exports[name](store, *given)
 
     return link
 
@@ -89,12 +90,14 @@ def test_a_module_that_is_instantiated_twice(base, link):
 
 def test_exports_and_host_functions(base, link):
     """Exports call the interpreter with their number, which finds host functions in its spare slots."""
-    rows = [HostFunction("host", name, 2, True, "a.py", 1) for name in ("add", "take")]
-    small = overlay(base, bytes(initial_memory(read(base))), ["first", "second"], rows)
+    type_ = FuncType(("i64", "i64"), ("i64",))
+    rows = [HostFunction("host", name, type_, "a.py", 1) for name in ("add", "take")]
+    exports = [Exported(name, type_, is_shared=True) for name in ("first", "second")]
+    small = overlay(base, bytes(initial_memory(read(base))), exports, rows)
     functions = [("add", 2, lambda a, b: 10 + a + b), ("take", 2, lambda a, b: 10 - a - b)]
     _, call = link(base, small, functions=functions)
 
-    assert [call("first"), call("second")] == [13, 7]
+    assert [call("first", 1, 2), call("second", 1, 2)] == [13, 7]
 
 
 def test_what_it_needs_is_in_a_section(base):
@@ -118,7 +121,7 @@ def test_another_image_cannot_be_linked(base, link):
 
 def test_more_host_functions_than_spare_slots(base):
     """A table that is shared cannot grow."""
-    rows = [HostFunction("host", f"f{n}", 0, True, "a.py", 1) for n in range(SPARE_SLOTS + 1)]
+    rows = [HostFunction("host", f"f{n}", FuncType(), "a.py", 1) for n in range(SPARE_SLOTS + 1)]
 
     with pytest.raises(
         BuildError, match="imports 257 host functions, and a shared runtime has"

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from extism._compiler import preinit, runtime
+from extism._compiler.interface import Exported
 from extism._compiler.interpreter import build
 from extism._wasm.leb128 import read_signed
 from extism._wasm.reader import read
@@ -71,7 +72,7 @@ def test_exports_are_named_in_the_order_of_their_indices(load):
     """The order in which the decorators ran is the order of the numbers that py_invoke takes."""
     loaded = load(EXPORT)
 
-    assert loaded.exports == ("b", "a")
+    assert loaded.exports == (Exported("b"), Exported("a"))
     assert len(loaded.image) % 65536 == 0
 
 
@@ -104,6 +105,7 @@ def test_the_base_image_has_left_its_start_behind(base):
         "__indirect_function_table",
         "__stack_pointer",
         "memory",
+        "py_frame",
         "py_invoke",
         "py_load",
     ]

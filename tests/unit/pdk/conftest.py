@@ -13,5 +13,6 @@ def host(monkeypatch):
     host = GuestHost()
     monkeypatch.setattr(ffi, "host", host)
     monkeypatch.setattr(exports, "functions", [])
-    monkeypatch.setattr(imports, "_slots", None)
+    monkeypatch.setattr(imports, "declared", [])
+    monkeypatch.setattr(imports, "_bindings", None)
     return host

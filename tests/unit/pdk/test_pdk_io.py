@@ -58,22 +58,33 @@ def test_input_of_a_type(host, given, kind, expected):
     assert pdk.input(kind) == expected
 
 
-@pytest.mark.parametrize("kind", [int, float, tuple, None, "str", object])
+@pytest.mark.parametrize("kind", [complex, "str", type("Own", (), {})])
 def test_input_of_an_unsupported_type(host, kind):
-    """A type that says nothing about the bytes is refused, and those that do are named."""
-    with pytest.raises(TypeError, match="use str, bytes, dict, list or a subclass of Enum"):
+    """A type that JSON has no form for is refused."""
+    with pytest.raises(TypeError, match="has no form in JSON"):
         pdk.input(kind)
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "expected"),
+    [(b"5", int, 5), (b"5", float, 5.0), (b"[1]", tuple[int], (1,)), (b"true", object, True)],
+)
+def test_input_of_other_types_is_json(host, given, kind, expected):
+    """Whatever JSON has a form for can be asked for."""
+    host.given = given
+
+    assert pdk.input(kind) == expected
 
 
 def test_input_that_is_not_of_the_type(host):
     """JSON of another type, a word that is no member, and bytes that are no UTF-8 are errors."""
     host.given = b"[1]"
-    with pytest.raises(TypeError, match="expected a JSON dict, not a list"):
+    with pytest.raises(TypeError, match=r"expected an object, got \[1\]"):
         pdk.input(dict)
-    with pytest.raises(ValueError, match=r"'\[1\]' is not a valid Colour"):
+    with pytest.raises(ValueError, match=r"expected one of .*, got \[1\]"):
         pdk.input(Colour)
     host.given = b"\xff"
-    with pytest.raises(UnicodeDecodeError):
+    with pytest.raises(ValueError, match="expected text, got bytes that are not UTF-8"):
         pdk.input(str)
 
 
@@ -109,10 +120,10 @@ def test_input_json(host, given, kind, expected):
 def test_input_json_that_is_not_of_the_type(host):
     """The text names what was found and what was wanted."""
     host.given = b"[1]"
-    with pytest.raises(TypeError, match="the input is a JSON list, not a dict"):
+    with pytest.raises(TypeError, match=r"expected an object, got \[1\]"):
         pdk.input_json(dict)
-    with pytest.raises(TypeError, match="input_json takes int, float, str, bool, dict or list"):
-        pdk.input_json(tuple)
+    with pytest.raises(TypeError, match="complex has no form in JSON"):
+        pdk.input_json(complex)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +187,7 @@ def test_output_json(host, value, expected):
     assert host.outputs == [expected]
 
 
-@pytest.mark.parametrize("value", [object, {1, 2}, b"a"], ids=["class", "set", "bytes"])
+@pytest.mark.parametrize("value", [object, b"a"], ids=["class", "bytes"])
 def test_output_json_of_what_json_cannot_say(host, value):
     """What JSON has no word for is an error, not text about an object."""
     with pytest.raises(TypeError, match="is not JSON serializable"):

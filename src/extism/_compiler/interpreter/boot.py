@@ -221,7 +221,7 @@ class Bundle(NamedTuple):
     main: str
     main_file: str
     modules: dict[str, dict[str, Any]]
-    imports: list[list[str]]
+    imports: list[list[Any]]
     first_slot: int
 
 
@@ -290,16 +290,20 @@ def compile_bundle(bundle: Bundle) -> dict[str, Any]:
 
 
 def run_bundle(bundle: Bundle) -> dict[str, Any]:
-    """Import the main module, which registers the plugin's functions; return their names in order."""
+    """Import the main module, which registers the plugin's functions; return what they are, in order."""
     keep_bundle(bundle)
-    importlib.import_module("extism.imports").bind(bundle.imports, bundle.first_slot)
+    imports = importlib.import_module("extism.imports")
+    imports.bind(bundle.imports, bundle.first_slot)
     importlib.import_module(bundle.main)
-    names = importlib.import_module("extism.exports").names()
+    result = {
+        "exports": importlib.import_module("extism.exports").report(),
+        "imports": imports.report(),
+    }
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     settle()
     remember_lines(bundle)
-    return {"exports": names}
+    return result
 
 
 def keep_bundle(bundle: Bundle) -> None:

@@ -6,6 +6,7 @@
  *   runtime.wasm   _initialize, py_init   starts Python, reads the stdlib, imports the guest library
  *   base.wasm      py_load                runs the plug-in's module level
  *   plug-in        py_invoke(index)       the first one wakes the copy, then each calls one function
+ *                  py_frame(length)       where the parameters and results of a shared function stand
  *
  * Whatever the snapshot holds is shipped. So all that depends on the build host (preopened folders,
  * random state) is reset by the first py_invoke, and until then the host's functions are refused.
@@ -144,4 +145,13 @@ EXPORT("py_invoke") int py_invoke(int index)
     long result = PyLong_AsLong(code);
     Py_DECREF(code);
     return result == -1 && PyErr_Occurred() ? last_words() : (int)result;
+}
+
+/*
+ * Return the address of `length` bytes for the parameters or the results of a shared function: the
+ * function that is exported under its name fills them before py_invoke, and reads them after it.
+ */
+EXPORT("py_frame") void *py_frame(size_t length)
+{
+    return frame_of(length);
 }

@@ -22,5 +22,8 @@ void allocate_as_usual(void);
 /* Make the module `_extism`, for the table of built-in modules. */
 PyObject *make_extism(void);
 
+/* Return where the parameters and results of a shared function stand, with room for `length` bytes. */
+void *frame_of(size_t length);
+
 /* Set the error text of the call, as far as the host has memory for it; never fails. */
 void report_error(const char *text, size_t length);

@@ -5,6 +5,7 @@
 #include "glue.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define HOST(name) __attribute__((import_module("extism:host/env"), import_name(name)))
@@ -289,31 +290,54 @@ static PyObject *ext_store(PyObject *Py_UNUSED(module), PyObject *data)
     return PyErr_Occurred() ? NULL : PyLong_FromUnsignedLongLong(handle);
 }
 
-#define SLOT_ARGUMENTS 5
-
-/* Call a function of the table; unused arguments are 0, as the wrapper behind the slot ignores
- * them. The cast of a slot's number to a function pointer compiles to call_indirect. */
-static PyObject *ext_call_slot(PyObject *Py_UNUSED(module), PyObject *const *args,
-                               Py_ssize_t count)
+/* Call a function of the table. `frame` is a bytearray of 8 bytes for each parameter or result,
+ * whichever are more: the wrapper behind the slot takes its parameters from there and leaves its
+ * results there. The cast of a slot's number to a function pointer compiles to call_indirect. */
+static PyObject *ext_call_slot(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    typedef uint64_t (*slot_function)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
-    uint64_t slot, a[SLOT_ARGUMENTS] = {0};
-    if (refused("call_slot"))
+    typedef void (*slot_function)(void *);
+    unsigned int slot;
+    Py_buffer frame;
+    if (refused("call_slot") || !PyArg_ParseTuple(args, "Iw*:call_slot", &slot, &frame))
         return NULL;
-    if (count < 2 || count > 2 + SLOT_ARGUMENTS)
-        return PyErr_Format(PyExc_TypeError,
-                            "call_slot takes a slot, has_result and at most %d ints, not %zd "
-                            "arguments",
-                            SLOT_ARGUMENTS, count);
-    int has_result = PyObject_IsTrue(args[1]);
-    if (has_result < 0 || !as_u64(args[0], &slot))
+    ((slot_function)(uintptr_t)slot)(frame.buf);
+    PyBuffer_Release(&frame);
+    Py_RETURN_NONE;
+}
+
+/* The frame of a shared function, as above. One is enough: parameters are read before the author's
+ * code runs, results are written when it has run, and the exported function asks anew where it is. */
+static struct {
+    char *start;
+    size_t length;
+} frame;
+
+void *frame_of(size_t length)
+{
+    if (length > frame.length) {
+        char *start = realloc(frame.start, length);
+        if (start == NULL)
+            abort();
+        frame.start = start;
+        frame.length = length;
+    }
+    return frame.start;
+}
+
+static PyObject *ext_parameters(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
+{
+    if (refused("parameters"))
         return NULL;
-    for (Py_ssize_t i = 2; i < count; i++)
-        if (!as_u64(args[i], &a[i - 2]))
-            return NULL;
-    uint64_t result = ((slot_function)(uintptr_t)slot)(a[0], a[1], a[2], a[3], a[4]);
-    if (has_result)
-        return PyLong_FromUnsignedLongLong(result);
+    return PyBytes_FromStringAndSize(frame.start, (Py_ssize_t)frame.length);
+}
+
+static PyObject *ext_results(PyObject *Py_UNUSED(module), PyObject *data)
+{
+    Py_buffer view;
+    if (refused("results") || PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    memcpy(frame_of((size_t)view.len), view.buf, (size_t)view.len);
+    PyBuffer_Release(&view);
     Py_RETURN_NONE;
 }
 
@@ -339,7 +363,9 @@ static PyMethodDef methods[] = {
     {"length", ext_length, METH_O, NULL},
     {"load", ext_load, METH_O, NULL},
     {"store", ext_store, METH_O, NULL},
-    {"call_slot", (PyCFunction)(void (*)(void))ext_call_slot, METH_FASTCALL, NULL},
+    {"call_slot", ext_call_slot, METH_VARARGS, NULL},
+    {"parameters", ext_parameters, METH_NOARGS, NULL},
+    {"results", ext_results, METH_O, NULL},
     {"is_building", ext_is_building, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -1,8 +1,8 @@
 """
 The raw runtime: the glue and CPython's library linked into one WebAssembly reactor.
 
-It exports `_initialize`, `py_init`, `py_load`, `py_invoke`, `memory`, `__indirect_function_table` and
-`__stack_pointer`, and imports `extism:host/env` and WASI preview 1 only.
+It exports `_initialize`, `py_init`, `py_load`, `py_invoke`, `py_frame`, `memory`,
+`__indirect_function_table` and `__stack_pointer`, and imports `extism:host/env` and WASI preview 1 only.
 """
 
 from __future__ import annotations

@@ -1,0 +1,367 @@
+"""
+JSON values as the annotations want them: checked, and made into dataclasses, enums and what else has a form in JSON.
+
+`reader` is asked once for an annotation and gives a function, so that all that can be found out beforehand is, when
+the plug-in is built. `dumps` goes the other way and needs no annotation. Which bytes are JSON at all is decided in
+`values.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import operator
+import sys
+import types
+import typing
+from enum import Enum
+from typing import Annotated, Any, Final, Literal, TypeAlias, Union
+
+from .errors import InputError
+from .leaves import as_text, is_plain, leaf, shown
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+__all__ = ["dumps", "is_record", "reader", "strip_optional"]
+
+Reader: TypeAlias = "Callable[[Any], Any]"
+"""From what `json.loads` gave to the value; an InputError says what is wrong and where."""
+
+_Known: TypeAlias = "dict[Any, Reader]"
+
+_ARRAYS: Final = {list: list, tuple: tuple, set: set, frozenset: frozenset}
+_ABSTRACT: Final = {
+    "Collection": list,
+    "Iterable": list,
+    "Sequence": list,
+    "MutableSequence": list,
+    "Set": frozenset,
+    "MutableSet": set,
+    "Mapping": dict,
+    "MutableMapping": dict,
+}
+"""What is made for a class of `collections.abc`."""
+
+_UNIONS: Final = (Union, types.UnionType)
+
+
+def reader(annotation: Any) -> Reader:
+    """
+    Return what makes values of that annotation out of JSON values.
+
+    Raises:
+        TypeError: JSON has no form for it, or for a field of it.
+        NameError: It names something that is not defined, or not yet.
+    """
+    return _reader(annotation, {})
+
+
+def strip_optional(annotation: Any) -> tuple[Any, bool]:
+    """Return T and True for `T | None`, other annotations as they are and False."""
+    if typing.get_origin(annotation) in _UNIONS:
+        arms = typing.get_args(annotation)
+        rest = [arm for arm in arms if arm is not type(None)]
+        if len(rest) == 1:
+            return rest[0], True
+        if len(rest) < len(arms):
+            return functools.reduce(operator.or_, rest), True
+    return annotation, False
+
+
+def _reader(annotation: Any, known: _Known) -> Reader:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in {Annotated, typing.Required, typing.NotRequired}:
+        return _reader(arguments[0], known)
+    if origin is Literal:
+        return _one_of(arguments)
+    if origin in _UNIONS:
+        return _either(arguments, known)
+    if annotation in {Any, object} or isinstance(annotation, typing.TypeVar):
+        return _as_it_came
+    alias = getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
+    if alias is not None and not isinstance(annotation, type):
+        return _reader(alias, known)  # NewType, and `type X = ...`
+    made = _container(origin or annotation, arguments, known) or leaf(annotation)
+    if made is None and isinstance(origin or annotation, type):
+        made = _class(origin or annotation, known)
+    if made is None:
+        raise TypeError(f"{_name(annotation)} has no form in JSON")
+    return made
+
+
+def _name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def _as_it_came(value: Any) -> Any:
+    return value
+
+
+def _one_of(choices: tuple[Any, ...]) -> Reader:
+    def read(value: Any) -> Any:
+        for choice in choices:
+            if choice == value and type(choice) is type(value):
+                return choice
+        raise InputError(f"expected {_listed(choices)}, got {shown(value)}")
+
+    return read
+
+
+def _listed(choices: Iterable[Any]) -> str:
+    texts = [json.dumps(choice, ensure_ascii=False, default=str) for choice in choices]
+    return texts[0] if len(texts) == 1 else f"one of {', '.join(texts)}"
+
+
+def _either(arms: tuple[Any, ...], known: _Known) -> Reader:
+    """
+    Return what reads by the first arm that takes the value; an exact match of simple types goes first.
+
+    Where all fail, the one that got furthest into the value tells why; of several as far, all are named.
+    """
+    exact = {arm for arm in arms if is_plain(arm)}
+    readers = [(_tags(arm), _reader(arm, known)) for arm in arms if arm is not type(None)]
+    is_optional = len(readers) < len(arms)
+
+    def read(value: Any) -> Any:
+        if type(value) in exact or (value is None and is_optional):
+            return value
+        failures = []
+        for _, each in [row for row in readers if _fits(row[0], value)] or readers:
+            try:
+                return each(value)
+            except InputError as error:
+                failures.append(error)
+        raise _furthest(failures)
+
+    return read
+
+
+def _tags(arm: Any) -> dict[str, tuple[Any, ...]]:
+    """Return the fields of a record whose values are literals, which tell one record from another."""
+    if not isinstance(arm, type) or not hasattr(arm, "__annotations__"):
+        return {}
+    hints = typing.get_type_hints(arm).items()
+    return {
+        name: typing.get_args(hint) for name, hint in hints if typing.get_origin(hint) is Literal
+    }
+
+
+def _fits(tags: dict[str, tuple[Any, ...]], value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        name not in value or value[name] in tags[name] for name in tags
+    )
+
+
+def _furthest(failures: list[InputError]) -> InputError:
+    deep = [error for error in failures if error.path]
+    if len(failures) == 1 or len(deep) == 1:
+        return (deep or failures)[0]
+    reasons = [str(error) for error in deep or failures]
+    got = {reason.rpartition(", got ")[2] for reason in reasons}
+    if not deep and len(got) == 1 and all(reason.startswith("expected ") for reason in reasons):
+        wanted = [reason.removeprefix("expected ").rpartition(", got ")[0] for reason in reasons]
+        return InputError(f"expected {' or '.join(dict.fromkeys(wanted))}, got {got.pop()}")
+    return InputError("; or ".join(dict.fromkeys(reasons)))
+
+
+def _container(kind: Any, arguments: tuple[Any, ...], known: _Known) -> Reader | None:
+    if getattr(kind, "__module__", "") == "collections.abc":
+        kind = _ABSTRACT.get(kind.__name__, kind)
+    if kind is dict:
+        return _mapping(arguments or (str, Any), known)
+    if kind not in _ARRAYS:
+        return None
+    if kind is tuple and arguments and arguments[-1] is not ...:
+        return _row([_reader(each, known) for each in arguments], tuple)
+    item = _reader(arguments[0], known) if arguments else _as_it_came
+    make = _ARRAYS[kind]
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, list):
+            raise InputError(f"expected an array, got {shown(value)}")
+        return make([_at(f"[{index}]", item, each) for index, each in enumerate(value)])
+
+    return read
+
+
+def _row(items: list[Reader], make: Callable[[list[Any]], Any]) -> Reader:
+    def read(value: Any) -> Any:
+        if not isinstance(value, list) or len(value) != len(items):
+            raise InputError(f"expected an array of {len(items)} items, got {shown(value)}")
+        pairs = enumerate(zip(items, value, strict=True))
+        return make([_at(f"[{index}]", item, each) for index, (item, each) in pairs])
+
+    return read
+
+
+def _mapping(arguments: tuple[Any, ...], known: _Known) -> Reader:
+    key, item = _key(arguments[0], known), _reader(arguments[1], known)
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise InputError(f"expected an object, got {shown(value)}")
+        found = {}
+        for name, each in value.items():
+            place = f"[{json.dumps(name, ensure_ascii=False)}]"
+            found[_at(place, key, name)] = _at(place, item, each)
+        return found
+
+    return read
+
+
+def _key(annotation: Any, known: _Known) -> Reader:
+    """Return what reads the name of a member, which is text, as a key of that annotation."""
+    if annotation not in {int, float, bool}:
+        return _reader(annotation, known)
+    read_number = _reader(annotation, known)
+
+    def read(name: str) -> Any:
+        try:
+            return read_number(json.loads(name))
+        except (InputError, json.JSONDecodeError):
+            raise InputError(f"the key is no {annotation.__name__}") from None
+
+    return read
+
+
+def _class(kind: Any, known: _Known) -> Reader | None:
+    if issubclass(kind, Enum):
+        return _enum(kind)
+    if typing.is_typeddict(kind):
+        return _record(kind, dict, _typed_dict_fields(kind), known)
+    if hasattr(kind, "_field_defaults"):
+        by_name = _record(kind, kind, _named_tuple_fields(kind), known)
+        by_place = _row([_reader(each, known) for each in _hints(kind).values()], kind._make)
+        return lambda value: by_place(value) if isinstance(value, list) else by_name(value)
+    if dataclasses.is_dataclass(kind):
+        return _record(kind, kind, _dataclass_fields(kind), known)
+    if hasattr(kind, "__attrs_attrs__"):
+        return _record(kind, kind, _attrs_fields(kind), known)
+    return None
+
+
+def _enum(kind: type[Enum]) -> Reader:
+    def read(value: Any) -> Any:
+        try:
+            return kind(value)
+        except (ValueError, TypeError):
+            choices = _listed(member.value for member in kind)
+            raise InputError(f"expected {choices}, got {shown(value)}") from None
+
+    return read
+
+
+class _Field(typing.NamedTuple):
+    """One field of a record: its name in JSON, as an argument, what it holds, whether it must be there."""
+
+    name: str
+    argument: str
+    annotation: Any
+    is_required: bool
+
+
+def _record(kind: Any, make: Any, fields: Iterator[_Field], known: _Known) -> Reader:
+    """Return what reads an object; members that the class does not know are passed over."""
+    if kind in known:
+        return known[kind]
+    readers: list[tuple[str, str, Reader, bool]] = []
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise InputError(f"expected an object, got {shown(value)}")
+        arguments = {}
+        for name, argument, item, is_required in readers:
+            if name in value:
+                arguments[argument] = _at(f".{name}", item, value[name])
+            elif is_required:
+                raise InputError("is missing", f".{name}")
+        try:
+            return make(**arguments)
+        except (ValueError, TypeError) as error:  # of the author's `__post_init__`
+            raise InputError(str(error)) from error
+
+    known[kind] = read  # before its fields, one of which may hold the class itself
+    for name, argument, annotation, is_required in fields:
+        try:
+            readers.append((name, argument, _reader(annotation, known), is_required))
+        except TypeError as error:
+            raise TypeError(f"field {name} of {kind.__name__}: {error}") from None
+    return read
+
+
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind, include_extras=True)
+
+
+def _typed_dict_fields(kind: Any) -> Iterator[_Field]:
+    for name, annotation in _hints(kind).items():
+        # Not by `__required_keys__` alone: it knows no mark that was text when the class was made.
+        mark = typing.get_origin(annotation)
+        is_required = mark is typing.Required or (
+            mark is not typing.NotRequired and name in kind.__required_keys__
+        )
+        yield _Field(name, name, annotation, is_required)
+
+
+def _named_tuple_fields(kind: Any) -> Iterator[_Field]:
+    for name, annotation in _hints(kind).items():
+        yield _Field(name, name, annotation, name not in kind._field_defaults)
+
+
+def _dataclass_fields(kind: Any) -> Iterator[_Field]:
+    hints = _hints(kind)
+    for field in dataclasses.fields(kind):
+        if field.init:
+            missing = dataclasses.MISSING
+            is_required = field.default is missing and field.default_factory is missing
+            yield _Field(field.name, field.name, hints[field.name], is_required)
+
+
+def _attrs_fields(kind: Any) -> Iterator[_Field]:
+    missing = sys.modules["attr"].NOTHING  # the package is there: it made the class
+    hints = _hints(kind)
+    for field in kind.__attrs_attrs__:
+        if field.init:
+            annotation = hints.get(field.name, Any)
+            yield _Field(field.name, field.alias, annotation, field.default is missing)
+
+
+def _at(place: str, read: Reader, value: Any) -> Any:
+    try:
+        return read(value)
+    except InputError as error:
+        raise error.under(place) from error.__cause__
+
+
+def is_record(value: object) -> bool:
+    """Tell whether a value is an object with fields, of a class made to hold them."""
+    kind = type(value)
+    return (
+        dataclasses.is_dataclass(kind)
+        or hasattr(kind, "__attrs_attrs__")
+        or hasattr(kind, "_field_defaults")
+    )
+
+
+def dumps(value: object) -> str:
+    """Return `value` as JSON; enums give their value, objects their attributes, sets lists, dates ISO 8601."""
+    return json.dumps(value, default=_plain)
+
+
+def _plain(value: Any) -> object:
+    """Return what `json.dumps` knows for a value that it does not."""
+    if isinstance(value, Enum):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, (set, frozenset)):
+        return list(value)
+    if (text := as_text(value)) is not None:
+        return text
+    if hasattr(type(value), "__attrs_attrs__"):
+        return {field.name: getattr(value, field.name) for field in type(value).__attrs_attrs__}
+    if hasattr(value, "__dict__") and not isinstance(value, type):
+        return vars(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

@@ -1,0 +1,176 @@
+"""
+How values cross between Python and WebAssembly functions: what a parameter or result of an annotation is there.
+
+| annotation                          | WebAssembly | value                                                   |
+|-------------------------------------|-------------|---------------------------------------------------------|
+| `int`, `I64`                        | i64         | the number                                              |
+| `I32`                               | i32         | the number                                              |
+| `float`, `F64`                      | f64         | the number                                              |
+| `F32`                               | f32         | the number                                              |
+| `bool`                              | i64         | 0 or 1; `Annotated[bool, I32]` is an i32                |
+| `MemoryHandle`, none                | i64         | the handle of a block                                   |
+| `str`, `bytes`, all that JSON has   | i64         | the handle of a block that holds it (`values.py`)       |
+| `T` or None                         | as `T`      | None is 0                                               |
+
+Here is one value; the parameters and results of a function are in `signatures.py`.
+"""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from . import ffi, memory, values
+from .memory import MemoryHandle
+from .records import strip_optional
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["F32", "F64", "I32", "I64", "Wire", "wire"]
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Marks an annotation as a number of WebAssembly: what `I32` and its like are made with."""
+
+    type: str
+
+
+I32 = Annotated[int, Number("i32")]
+I64 = Annotated[int, Number("i64")]
+F32 = Annotated[float, Number("f32")]
+F64 = Annotated[float, Number("f64")]
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """
+    How the values of one annotation cross.
+
+    Attributes:
+        type: The WebAssembly type.
+        to_number: From a value to the number that crosses. The second argument collects the handles of blocks
+            made for it.
+        from_number: From the number that crossed to the value.
+        is_block: Whether the number is the handle of a block that is read and then of no use.
+    """
+
+    type: str
+    to_number: Callable[[Any, list[int]], float]
+    from_number: Callable[[Any], Any]
+    is_block: bool = False
+
+
+def wire(annotation: Any) -> Wire:
+    """
+    Return how values of an annotation cross.
+
+    Raises:
+        TypeError: There is no way for them to.
+    """
+    kind, marks = _split(strip_optional(annotation)[0])
+    for mark in marks:
+        number = mark if isinstance(mark, Number) else _number_of(mark)
+        if number is not None:
+            return _numbered(kind, number.type)
+    if kind in _WIRES:
+        return _WIRES[kind]
+    decode = values.decoder(kind)
+    return Wire("i64", _as_handle, lambda handle: _read(decode, handle), is_block=True)
+
+
+def _split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    if typing.get_origin(annotation) is Annotated:
+        return annotation.__origin__, annotation.__metadata__
+    return annotation, ()
+
+
+def _number_of(mark: Any) -> Number | None:
+    """Return the mark inside `I32` and its like, which may be marks themselves: `Annotated[bool, I32]`."""
+    return next((each for each in _split(mark)[1] if isinstance(each, Number)), None)
+
+
+def _numbered(kind: Any, type_: str) -> Wire:
+    make = bool if kind is bool else float if type_ in {"f32", "f64"} else int
+    return Wire(type_, _INTO[type_], make)
+
+
+def _integer(bits: int) -> Callable[[Any, list[int]], int]:
+    def to_number(value: Any, _made: list[int]) -> int:
+        if value is None:
+            return 0
+        if isinstance(value, Enum) or not isinstance(value, int):
+            raise TypeError(f"an i{bits} is an int, not {type(value).__name__}")
+        return _in_bits(value, bits)
+
+    return to_number
+
+
+def _in_bits(number: int, bits: int) -> int:
+    """Return a number as the signed one of the same bits."""
+    if not -(1 << bits - 1) <= number < 1 << bits:
+        raise OverflowError(
+            f"{number} does not fit into the {bits} bits of a host function's parameter"
+        )
+    return number - (1 << bits) if number >> bits - 1 > 0 else number
+
+
+def _float(value: Any, _made: list[int]) -> float:
+    if value is None:
+        return 0.0
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"a float is wanted, not {type(value).__name__}")
+    return float(value)
+
+
+def _by_value(value: Any, made: list[int]) -> int:
+    """Return the i64 for a value whose annotation does not say how it crosses: what it is decides."""
+    if value is None:
+        return 0
+    if isinstance(value, MemoryHandle):
+        return value.offset
+    data = values.encode(value)  # first: an enum may be an int as well
+    if data is not None:
+        return _store(data, made)
+    if isinstance(value, int):
+        return _in_bits(value, 64)
+    raise TypeError(
+        f"Unsupported python type: {type(value).__name__}; a host function takes int, bool, str, bytes, "
+        "dict, list, Enum, records, MemoryHandle or None, and what the parameter's annotation says"
+    )
+
+
+def _as_handle(value: Any, made: list[int]) -> int:
+    if value is None or (isinstance(value, (MemoryHandle, int)) and not isinstance(value, Enum)):
+        return _by_value(value, made)
+    return _store(values.encode_any(value), made)
+
+
+def _store(data: bytes, made: list[int]) -> int:
+    handle = ffi.host.store(data)
+    made.append(handle)
+    return handle
+
+
+def _read(decode: Callable[[bytes], Any], handle: int) -> Any:
+    data = ffi.host.load(handle)
+    return None if data is None else decode(data)
+
+
+_INTO: Final[dict[str, Callable[[Any, list[int]], float]]] = {
+    "i32": _integer(32),
+    "i64": _integer(64),
+    "f32": _float,
+    "f64": _float,
+}
+_WIRES: Final[dict[Any, Wire]] = {
+    int: Wire("i64", _by_value, int),
+    bool: Wire("i64", _by_value, bool),
+    float: Wire("f64", _float, float),
+    MemoryHandle: Wire("i64", _by_value, memory.find),
+    Any: Wire("i64", _by_value, memory.find),
+    object: Wire("i64", _by_value, memory.find),
+}
