@@ -48,8 +48,14 @@ _IN_SIGNATURES = (
 """Types that signatures mention and that are not public themselves."""
 
 _GUEST = {
-    "Exports and imports": ("extism.pdk.exports", "extism.pdk.imports"),
-    "Input, output, errors": ("extism.pdk.io",),
+    "Exports and imports": (
+        "extism.pdk.exports",
+        "extism.pdk.typed",
+        "extism.pdk.imports",
+        "extism.pdk.wires",
+    ),
+    "Input and output": ("extism.pdk.io",),
+    "Errors": ("extism.pdk.errors", "extism.pdk.invoke"),
     "What the host grants": (
         "extism.pdk.config",
         "extism.pdk.var",
@@ -69,6 +75,7 @@ _GIVEN = {
     "ExportInfo",
     "HttpResponse",
     "ImportInfo",
+    "InputError",
     "PoolStatistics",
     "Vars",
 }

@@ -20,7 +20,7 @@ from __future__ import annotations
 import typing
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from . import ffi, memory, values
 from .memory import MemoryHandle
@@ -39,10 +39,14 @@ class Number:
     type: str
 
 
-I32 = Annotated[int, Number("i32")]
-I64 = Annotated[int, Number("i64")]
-F32 = Annotated[float, Number("f32")]
-F64 = Annotated[float, Number("f64")]
+I32: TypeAlias = Annotated[int, Number("i32")]
+"""An int that crosses as an i32."""
+I64: TypeAlias = Annotated[int, Number("i64")]
+"""An int that crosses as an i64, as plain `int` does."""
+F32: TypeAlias = Annotated[float, Number("f32")]
+"""A float that crosses as an f32."""
+F64: TypeAlias = Annotated[float, Number("f64")]
+"""A float that crosses as an f64, as plain `float` does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,13 +66,14 @@ def failure(load, source, **options):
 
 
 EXPORT = "import extism\n@extism.plugin_fn\ndef b(): ...\n@extism.plugin_fn\ndef a(): ...\n"
+B_AND_A = (Exported("b"), Exported("a"))
 
 
 def test_exports_are_named_in_the_order_of_their_indices(load):
     """The order in which the decorators ran is the order of the numbers that py_invoke takes."""
     loaded = load(EXPORT)
 
-    assert loaded.exports == (Exported("b"), Exported("a"))
+    assert loaded.exports == B_AND_A
     assert len(loaded.image) % 65536 == 0
 
 
@@ -101,7 +102,8 @@ def test_starting_gives_the_base_image_again(base, tmp_path):
 
 def test_the_base_image_has_left_its_start_behind(base):
     """What ran is no export any more."""
-    assert sorted(export.name for export in read(base).exports) == [
+    names = sorted(export.name for export in read(base).exports)
+    assert [name for name in names if " " not in name] == [
         "__indirect_function_table",
         "__stack_pointer",
         "memory",
@@ -240,7 +242,7 @@ def test_a_broken_module_that_is_never_imported_does_not_matter(load):
     """A library's file for another Python may lie there; an import of it fails as usual."""
     others = {"lib/__init__.py": "", "lib/old.py": "print 'two'\n"}
 
-    assert load(EXPORT, others=others).exports == ("b", "a")
+    assert load(EXPORT, others=others).exports == B_AND_A
 
     error = failure(load, "import lib.old\n", others=others)
 
@@ -331,18 +333,18 @@ def test_the_image_becomes_a_module(base, load):
 
 def test_the_main_module_is_kept_beside_modules_below_it(load):
     """Modules of the plug-in's own package are kept first, and make a parent of the main one's name."""
-    assert load(EXPORT, others={"plugin/part.py": "x = 1\n"}).exports == ("b", "a")
+    assert load(EXPORT, others={"plugin/part.py": "x = 1\n"}).exports == B_AND_A
 
 
 def test_a_folder_without_init_is_a_package(load):
     """Modules of a namespace package are found through a parent that no file makes."""
     others = {"space/deep/part.py": "x = 1\n"}
 
-    assert load("from space.deep.part import x\n" + EXPORT, others=others).exports == ("b", "a")
+    assert load("from space.deep.part import x\n" + EXPORT, others=others).exports == B_AND_A
 
 
 def test_a_library_goes_before_a_module_of_its_name(load):
     """A dependency's copy of a stdlib module does not take that module's place."""
     others = {"json/__init__.py": "raise ImportError('the wrong json')\n"}
 
-    assert load("import json\njson.dumps\n" + EXPORT, others=others).exports == ("b", "a")
+    assert load("import json\njson.dumps\n" + EXPORT, others=others).exports == B_AND_A
