@@ -54,7 +54,7 @@ _SEEN_FOR: Final = 86400.0
 _STALE_AFTER: Final = {TEMPORARY: 3600.0, KNOWN_FILE: 30 * 86400.0}
 """Seconds after which a temporary file belongs to nobody any more, and what was noted of a source is let go."""
 
-_LAYOUT: Final = 2
+_LAYOUT: Final = 4
 """Changes with what lies beside an artefact: entries of other versions are left alone."""
 
 _KEPT: Final = 32
@@ -123,7 +123,7 @@ class ModuleCache:
             binary = wasm() if callable(wasm) else wasm
             if check is not None:
                 check(binary)
-            found = engine.compile(rewrite.function(binary) if rewrite else binary, name)
+            found = engine.compile(_rewritten(engine, binary, rewrite, name), name)
             log().debug("compiled %s in %.2f s", name or key[:12], time.monotonic() - started)
             self._save(key, found)
         self._alive[place] = ref(found, self._forgetting(place))
@@ -195,6 +195,18 @@ class ModuleCache:
             _prune(self.vault.path(""))
         except OSError as exc:
             self.vault.give_up(exc)
+
+
+def _rewritten(engine: Engine, binary: bytes, rewrite: Rewrite | None, name: str) -> bytes:
+    """
+    Return what is compiled of a module that is valid by itself.
+
+    What names an entry that it has not would get one that rewriting appends: the budget, the kernel's notes.
+    """
+    if rewrite is None:
+        return binary
+    engine.validate(binary, name)
+    return rewrite.function(binary)
 
 
 def _key(engine: Engine, digest: bytes, label: str = "") -> str:

@@ -16,7 +16,7 @@ from extism._runtime.fuse import fuse
 from extism._runtime.fusing import ENTRY, PREFIX, can_fuse
 from extism._wasm.reader import read
 from extism.compiled import CompiledPlugin
-from extism.errors import Trap
+from extism.errors import CompileError, Trap
 
 
 def pair(text, **options):
@@ -212,6 +212,26 @@ def test_a_module_that_is_full_stays_apart():
     with extism.Plugin(together) as plugin:
         assert plugin.call("f", b"") == b""
     assert (together.program.fused, apart.program.fused) == (None, None)
+
+
+@pytest.mark.parametrize("fuse", [True, False], ids=["fused", "apart"])
+@pytest.mark.parametrize("index", [*range(2, 12), 20, 40])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "(i64.store {} (i32.const 64) (i64.const -1))",
+        "(global.set {} (i64.const -1))",
+        "(call {})",
+        "(block (type {}))",
+    ],
+    ids=["memory", "global", "function", "type"],
+)
+def test_what_a_module_has_not_it_does_not_get_from_the_kernel(body, index, fuse):
+    """A number behind a module's own is no memory, budget, function or type of the kernel's."""
+    text = f"""(module (import "extism:host/env" "alloc" (func (param i64) (result i64)))
+      (memory 1) (global (mut i64) (i64.const 0)) (func (export "run") {body.format(index)}))"""
+    with pytest.raises(CompileError, match=r"unknown (memory|global|function|type)"):
+        CompiledPlugin(wat_to_wasm(text), functions=[], fuse=fuse)
 
 
 def test_memories_of_the_plugins_own_stay_its_own():
