@@ -49,6 +49,7 @@ FUNCTIONS: Final = {
     "valloc": (1, 1),
     "posix_memalign": (3, 1),
     "malloc_usable_size": (1, 1),
+    "give_up_holes": (0, 0),
     "steal": (1, 0),
     "set_error": (1, 0),
     "get_error": (0, 1),

@@ -45,6 +45,12 @@ __all__ = ["Loaded", "guest_files", "load", "start"]
 _HERE: Final = Path(__file__).parent
 _LIBRARY: Final = _HERE.parent / "pdk"
 
+_REHEARSAL: Final = {
+    "bundle.json": '{"main": {"name": "rehearsal", "file": "rehearsal.py"}}',
+    "src/rehearsal.py": "import extism\n\n\ndef greet(): ...\n",
+}
+"""The plug-in that `start` has loaded and forgotten (`rehearse` in boot.py)."""
+
 _STARTERS: Final = ("_initialize", "py_init")
 
 # The day that the interpreter's own build is dated with. Each look at the clock moves it on, or a
@@ -99,10 +105,16 @@ def start(runtime: bytes, stdlib: Path) -> bytes:
     """
     said = bytearray()
     with tempfile.TemporaryDirectory(prefix="extism-") as folder:
-        (Path(folder) / "library.zip").write_bytes(pack(guest_files()))
+        guest, app = Path(folder, "guest"), Path(folder, "app")
+        for place in (guest, app / "src"):
+            place.mkdir(parents=True)
+        (guest / "library.zip").write_bytes(pack(guest_files()))
+        for name, text in _REHEARSAL.items():
+            (app / name).write_text(text, encoding="utf-8")
         preopens = (
             Preopen(str(stdlib), "/lib", is_read_only=True),
-            Preopen(folder, "/guest", is_read_only=True),
+            Preopen(str(guest), "/guest", is_read_only=True),
+            Preopen(str(app), "/app"),
         )
         # Run once: code that is made fast beats fast code.
         engine = shared_engine(Settings(is_optimized=False))

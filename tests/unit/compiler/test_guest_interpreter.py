@@ -193,6 +193,19 @@ def test_the_clock_is_real_at_run_time(plugin):
     assert text == "(True, True)"
 
 
+def test_the_rehearsal_is_forgotten(plugin):
+    """The plug-in that was loaded while the interpreter was built is in no copy."""
+    text = run(
+        plugin,
+        """
+        import importlib.util, sys
+        answer = "rehearsal" in sys.modules, importlib.util.find_spec("rehearsal")
+        """,
+    )
+
+    assert text == "(False, None)"
+
+
 def test_folders_of_the_build_are_gone(plugin):
     """What the build host had shown is no name any more."""
     text = run(

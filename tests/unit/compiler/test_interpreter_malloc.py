@@ -426,6 +426,33 @@ def test_wiped_blocks_leave_zeros_behind():
     assert dirty == []
 
 
+def test_holes_that_are_given_up():
+    """What comes then lies behind everything; blocks around a hole can still be freed, and are used again."""
+    heap = BareHeap()
+    blocks = [heap.allocate("malloc", 100) for _ in range(61)]
+    for address in blocks[1::2]:
+        heap.call("free", address)
+    heap.call("give_up_holes")
+    later = [heap.allocate("malloc", 100) for _ in range(60)]
+
+    assert min(later) > max(blocks)
+    assert not any(block.is_free for block in heap.blocks())
+    for address in blocks[::2]:
+        heap.call("free", address)
+    assert {heap.allocate("malloc", 100) for _ in range(31)} == set(blocks[::2])
+
+
+def test_given_up_holes_are_zero():
+    """Nothing of the lists stays in them: a snapshot has nothing to carry."""
+    heap = BareHeap()
+    blocks = [heap.allocate("malloc", 100) for _ in range(60)]
+    for address in blocks[::2]:
+        heap.call("free", address)
+    heap.call("give_up_holes")
+
+    assert {heap.memory.read(address, 100) for address in blocks[::2]} == {bytes(100)}
+
+
 def wipe(heap, address):
     size = heap.call("malloc_usable_size", address)
     heap.memory.write(address, bytes(size))

@@ -86,7 +86,10 @@ EXPORT("py_init") int py_init(void)
     if (boot == NULL)
         return failed();
     invoke = PyObject_CallMethod(boot, "start", NULL);
-    return invoke == NULL ? failed() : 0;
+    if (invoke == NULL)
+        return failed();
+    give_up_holes(); /* a plug-in's own objects shall not be strewn over the pages that all share */
+    return 0;
 }
 
 /*

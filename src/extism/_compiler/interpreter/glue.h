@@ -19,6 +19,9 @@ void scrub_while_building(void);
 /* Give Python its own allocators back. */
 void allocate_as_usual(void);
 
+/* Let what is allocated from now on lie together, on pages of its own. */
+void give_up_holes(void);
+
 /* Make the module `_extism`, for the table of built-in modules. */
 PyObject *make_extism(void);
 

@@ -235,6 +235,17 @@ static bool stretch_at_the_end(block *b, size_t size)
 
 /* ---- the functions of <stdlib.h> and <malloc.h> ---- */
 
+/* Let what is allocated from now on lie together, behind all that is there: what is free before the top
+ * belongs to nobody any more. */
+void give_up_holes(void)
+{
+    for (unsigned number; (number = next_list(0)) < LISTS;) {
+        block *b = *head_of_list(number);
+        detach(b);
+        b->head |= IN_USE;
+    }
+}
+
 void *malloc(size_t size)
 {
     return take(block_size(size), UNIT);
