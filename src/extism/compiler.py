@@ -22,7 +22,7 @@ from extism.errors import BuildError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["DEFAULT_TIMEOUT", "BuildReport", "build", "write_runtime"]
+__all__ = ["DEFAULT_TIMEOUT", "BuildReport", "RuntimeReport", "build", "write_runtime"]
 
 DEFAULT_TIMEOUT: Final = 60.0
 """Seconds that the module level of a plug-in may run while it is built."""
@@ -36,14 +36,34 @@ class BuildReport:
     Attributes:
         exports: Names of the functions that a host can call.
         imports: The functions that a host must give, as `namespace/name`.
+        modules: Dotted names of the modules that came along beside the plug-in's own file.
+        runtime: SHA-256 of the runtime that it needs beside it; an empty text for a single file.
         size: Of the module, in bytes.
+        sha256: Of the module, in hexadecimal digits.
         seconds: What each step took, in the order of the steps.
     """
 
     exports: tuple[str, ...]
     imports: tuple[str, ...]
+    modules: tuple[str, ...]
+    runtime: str
     size: int
+    sha256: str
     seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeReport:
+    """
+    What is to be known of a runtime that was written.
+
+    Attributes:
+        size: Of the module, in bytes.
+        sha256: Of the module, in hexadecimal digits.
+    """
+
+    size: int
+    sha256: str
 
 
 def build(
@@ -56,6 +76,7 @@ def build(
     report: Callable[[BuildReport], None] | None = None,
     say: Callable[[str], None] | None = None,
     show: Callable[[bytes], None] | None = None,
+    begin: Callable[[str], None] | None = None,
 ) -> bytes:
     """
     Return the plug-in made of a Python file, and write it where `output` says.
@@ -70,6 +91,7 @@ def build(
         report: Called with what the build made, at its end.
         say: Called with a line of text when something begins that takes a while.
         show: Called with what the module level prints; by default that is dropped.
+        begin: Called with the name of each step when it begins.
 
     Raises:
         BuildError: The source cannot become a plug-in, the output cannot be written, or there is no guest
@@ -78,21 +100,31 @@ def build(
     """
     place = None if output is None else _Output(Path(output), source=Path(source))
     search = _python_path() if paths is None else [Path(path) for path in paths]
-    progress = Progress(say or (lambda _text: None), show)
+    progress = Progress(say or (lambda _text: None), show, begin or (lambda _step: None))
     built = compile_file(Path(source), search, progress, timeout, is_shared=shared)
     if place is not None:
         place.write(built.wasm)
     if report is not None:
         imports = tuple(f"{row.module}/{row.name}" for row in built.imports)
-        report(BuildReport(built.exports, imports, len(built.wasm), built.seconds))
+        report(
+            BuildReport(
+                built.exports,
+                imports,
+                built.modules,
+                built.runtime,
+                len(built.wasm),
+                sha256(built.wasm).hex(),
+                built.seconds,
+            )
+        )
     return built.wasm
 
 
 def write_runtime(
     output: str | os.PathLike[str], *, say: Callable[[str], None] | None = None
-) -> str:
+) -> RuntimeReport:
     """
-    Write the runtime that plug-ins built with `shared=True` are linked with, and return its SHA-256.
+    Write the runtime that plug-ins built with `shared=True` are linked with, and return what it is.
 
     Other hosts than this library take both files, in a manifest that calls this one `python`.
 
@@ -107,7 +139,7 @@ def write_runtime(
     place = _Output(Path(output))
     base = runtime.base_image(say or (lambda _text: None))
     place.write(base)
-    return sha256(base).hex()
+    return RuntimeReport(len(base), sha256(base).hex())
 
 
 def _python_path() -> list[Path]:

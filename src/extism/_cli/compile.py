@@ -2,29 +2,43 @@
 The command `extism-py`: a Python file in, a plug-in out.
 
 What it does is `extism.compiler.build`. Progress, what the plug-in prints while it is built, and the summary go
-to stderr; errors and exit codes are those of `failures.py`.
+to stderr, JSON to stdout; errors and exit codes are those of `failures.py`.
 """
 
 from __future__ import annotations
 
 import codecs
+import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from extism._cli.build_summary import as_json, lines, runtime_line
 from extism._cli.main import run
 from extism._cli.voice import Voice, is_colourful, visible, voice_options
 from extism.compiler import DEFAULT_TIMEOUT, build, write_runtime
 
 if TYPE_CHECKING:
-    from extism.compiler import BuildReport
+    from collections.abc import Iterator
+
+    from extism.compiler import BuildReport, RuntimeReport
 
 __all__ = ["compile_file", "main"]
 
 NAME: Final = "extism-py"
 DEFAULT_OUTPUT: Final = Path("index.wasm")
+
+_DOING: Final = {
+    "analyze": "reading the sources",
+    "interpreter": "finding the interpreter",
+    "preinit": "running what is outside of functions",
+    "snapshot": "taking the memory",
+    "shim": "adding the functions",
+    "overlay": "comparing the memory with the runtime's",
+}
+"""What each step is called while it lasts."""
 
 EXAMPLES: Final = """
 \b
@@ -67,6 +81,12 @@ Examples:
     show_default=True,
     help="How long code outside of functions may run.",
 )
+@click.option(
+    "--json",
+    "is_json",
+    is_flag=True,
+    help="Write what was built to stdout as JSON, instead of the summary.",
+)
 @voice_options
 @click.version_option(package_name="extism", prog_name=NAME, message="%(prog)s %(version)s")
 @click.pass_obj
@@ -78,6 +98,7 @@ def compile_file(
     shared: bool,  # noqa: FBT001 - a flag of the command line
     runtime: Path | None,
     timeout: float,
+    is_json: bool,  # noqa: FBT001
 ) -> None:
     """
     Compile the Python file INPUT to an Extism plug-in, written to OUTPUT.
@@ -90,35 +111,45 @@ def compile_file(
         raise click.UsageError("OUTPUT is given twice: as an argument and with -o.")
     if source is None and runtime is None:
         raise click.UsageError("Missing argument 'INPUT'.")
+    found: dict[str, Any] = {}
     if runtime is not None:
-        _write_runtime(voice, runtime)
-    if source is None:
-        return
-    place = output or option or DEFAULT_OUTPUT
+        found["runtime"] = as_json(runtime, _write_runtime(voice, runtime, is_told=not is_json))
+    if source is not None:
+        place = output or option or DEFAULT_OUTPUT
+        report = _build(voice, source, place, shared=shared, timeout=timeout)
+        found["plugin"] = as_json(place, report)
+        if not is_json:
+            _tell(voice, lines(place, report, is_verbose=voice.is_verbose))
+    if is_json:
+        click.echo(json.dumps(found, indent=2))
+
+
+def _write_runtime(voice: Voice, place: Path, *, is_told: bool) -> RuntimeReport:
+    with voice.status(f"writing {place}"):
+        report = write_runtime(place, say=lambda text: _say(voice, text))
+    if is_told:
+        _say(voice, runtime_line(place, report))
+    return report
+
+
+def _build(voice: Voice, source: Path, place: Path, **options: Any) -> BuildReport:
+    """Build, and show meanwhile what is being done and what the plug-in prints."""
     reports: list[BuildReport] = []
     prints = _Prints()
     try:
-        with voice.status(f"compiling {source}"):
+        with voice.status(f"compiling {source}") as shown:
             build(
                 source,
                 place,
-                shared=shared,
-                timeout=timeout,
+                **options,
                 report=reports.append,
                 say=lambda text: _say(voice, text),
                 show=prints.take,
+                begin=lambda step: shown and shown.update(visible(f"{source}: {_DOING[step]}")),
             )
     finally:
         prints.end()
-    for report in reports:
-        _conclude(voice, place, report)
-
-
-def _write_runtime(voice: Voice, place: Path) -> None:
-    with voice.status(f"writing {place}"):
-        digest = write_runtime(place, say=lambda text: _say(voice, text))
-    size = place.stat().st_size / 1e6
-    _say(voice, f"{place}: the runtime of --shared plug-ins, {size:.1f} MB, SHA-256 {digest}")
+    return reports[0]
 
 
 class _Prints:
@@ -142,17 +173,11 @@ class _Prints:
             click.echo(visible(self._begun), err=True)
 
 
-def _conclude(voice: Voice, place: Path, report: BuildReport) -> None:
-    """Say what was built."""
-    noun = "export" if len(report.exports) == 1 else "exports"
-    exports = f"{len(report.exports)} {noun} ({', '.join(report.exports)})"
-    seconds = sum(report.seconds.values())
-    _say(voice, f"{place}: {exports}, {report.size / 1e6:.1f} MB, {seconds:.1f} s", "green")
-    if report.imports:
-        _say(voice, f"  needs from its host: {', '.join(report.imports)}")
-    if voice.is_verbose:
-        for step, taken in report.seconds.items():
-            _say(voice, f"  {step:<12} {taken:7.3f} s")
+def _tell(voice: Voice, summary: Iterator[str]) -> None:
+    """Say what was built, the first line in green."""
+    _say(voice, next(summary), "green")
+    for line in summary:
+        _say(voice, line)
 
 
 def _say(voice: Voice, text: str, colour: str | None = None) -> None:

@@ -19,6 +19,7 @@ result is bytes.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import time
 from contextlib import contextmanager
@@ -52,12 +53,16 @@ class Built:
         wasm: The module.
         exports: Names of the functions that a host can call.
         imports: The functions that a host must give.
+        modules: Dotted names of what comes along beside the plug-in's own file, sorted.
+        runtime: SHA-256 of the runtime that it needs beside it; an empty text for a single file.
         seconds: What each step took, in the order of the steps.
     """
 
     wasm: bytes
     exports: tuple[str, ...]
     imports: tuple[HostFunction, ...]
+    modules: tuple[str, ...]
+    runtime: str
     seconds: Mapping[str, float]
 
 
@@ -69,16 +74,19 @@ class Progress:
     Attributes:
         say: Called with a line of text when something begins that takes a while.
         show: Called with what the plug-in prints while its module level runs.
+        begin: Called with the name of each step when it begins.
         seconds: Filled with what each step took.
     """
 
     say: Callable[[str], None] = lambda _text: None
     show: Callable[[bytes], None] | None = None
+    begin: Callable[[str], None] = lambda _step: None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time a step."""
+        """Tell of a step, and time it."""
+        self.begin(name)
         started = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - started
@@ -119,7 +127,14 @@ def compile_file(
         imports = interface.typed(promised.imports, loaded.imports)
     shape = _small if is_shared else _whole
     wasm = shape(base, loaded, imports, progress)
-    return Built(wasm, names, imports, dict(progress.seconds))
+    return Built(
+        wasm,
+        names,
+        imports,
+        tuple(module.name for module in files.modules if module is not files.main),
+        hashlib.sha256(base).hexdigest() if is_shared else "",
+        dict(progress.seconds),
+    )
 
 
 def _whole(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from pathlib import Path
@@ -70,8 +71,9 @@ def test_a_plugin_is_one_module_with_its_functions_only(write):
         "wasi_snapshot_preview1",
     }
     assert Path("out.wasm").read_bytes() == wasm
-    seconds = reports[0].seconds
-    assert reports == [BuildReport(("b", "a"), ("extism:host/user/eat",), len(wasm), seconds)]
+    seconds, digest = reports[0].seconds, hashlib.sha256(wasm).hexdigest()
+    imports = ("extism:host/user/eat",)
+    assert reports == [BuildReport(("b", "a"), imports, (), "", len(wasm), digest, seconds)]
     assert list(seconds) == ["analyze", "interpreter", "preinit", "snapshot", "shim"]
 
 
@@ -141,6 +143,67 @@ def test_the_summary(write, extism_py):
         "shim",
     ]
     assert extism_py("plugin.py", "plugin.wasm", "-q") == (0, "", "")
+
+
+def test_the_summary_of_a_small_plugin(write, extism_py):
+    """Its size is told in kilobytes, and with -v which runtime it needs."""
+    write({"greet.py": GREET})
+    report = json.loads(extism_py("greet.py", "greet.wasm", "--shared", "--json")[1])["plugin"]
+    lines = extism_py("greet.py", "greet.wasm", "--shared", "-v")[2].splitlines()
+
+    size = f"{report['size'] / 1e3:.1f} KB"
+    assert re.fullmatch(rf"greet\.wasm: 1 export \(greet\), {size}, \d+\.\d s", lines[0])
+    assert lines[1] == f"  needs the runtime with SHA-256 {report['runtime']}"
+    assert [line.split()[0] for line in lines[2:]] == [
+        "analyze",
+        "interpreter",
+        "preinit",
+        "overlay",
+    ]
+
+
+def test_what_comes_along_is_in_the_summary(write, extism_py):
+    """By package, with the number of modules where there are several."""
+    write(
+        {
+            "plugin.py": f"import near, lib.deep\n{GREET}",
+            "near.py": "",
+            "lib/__init__.py": "",
+            "lib/deep.py": "",
+        }
+    )
+    _, _, err = extism_py("plugin.py", "plugin.wasm")
+
+    assert err.splitlines()[1:] == ["  bundles lib (2 modules), near"]
+
+
+def test_the_report_as_json(write, extism_py):
+    """On stdout all that is known of both files, and nothing else; no summary."""
+    folder = write({"plugin.py": f"import near\n{GREET}", "near.py": ""})
+    arguments = ("plugin.py", "-o", "plugin.wasm", "--shared", "--runtime", "python.wasm")
+    code, out, err = extism_py(*arguments, "--json")
+    found = json.loads(out)
+    wasm, runtime = (folder / "plugin.wasm").read_bytes(), (folder / "python.wasm").read_bytes()
+    seconds = found["plugin"].pop("seconds")
+
+    assert (code, err) == (0, "")
+    assert found == {
+        "runtime": {
+            "output": "python.wasm",
+            "size": len(runtime),
+            "sha256": hashlib.sha256(runtime).hexdigest(),
+        },
+        "plugin": {
+            "output": "plugin.wasm",
+            "exports": ["greet"],
+            "imports": [],
+            "modules": ["near"],
+            "runtime": hashlib.sha256(runtime).hexdigest(),
+            "size": len(wasm),
+            "sha256": hashlib.sha256(wasm).hexdigest(),
+        },
+    }
+    assert list(seconds) == ["analyze", "interpreter", "preinit", "overlay"]
 
 
 def test_a_new_file_has_the_usual_permissions(write):
