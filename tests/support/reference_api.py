@@ -73,6 +73,7 @@ _GIVEN = {
     "CurrentPlugin",
     "CustomLogger",
     "ExportInfo",
+    "HttpError",
     "HttpResponse",
     "ImportInfo",
     "InputError",

@@ -13,7 +13,7 @@ from . import ffi, memory
 from .config import Config
 from .errors import InputError, PluginError
 from .exports import plugin_fn, shared_fn
-from .http import Http, HttpRequest, HttpResponse
+from .http import Http, HttpError, HttpRequest, HttpResponse
 from .imports import import_fn
 from .invoke import set_error_format
 from .io import (
@@ -40,6 +40,7 @@ __all__ = [
     "I64",
     "Config",
     "Http",
+    "HttpError",
     "HttpRequest",
     "HttpResponse",
     "InputError",

@@ -169,8 +169,8 @@ def _run_shared(signature: Signature, function: Callable[..., Any]) -> None:
     """Take the arguments out of the frame, call the function, leave its result there."""
     cells = signature.parameter_cells
     numbers = cells.unpack_from(ffi.host.parameters()) if cells.size else ()
-    pairs = zip(signature.parameters, numbers, strict=True)
-    result = signature.call(function, [wire.from_number(number) for wire, number in pairs])
+    named = zip(signature.signature.parameters, signature.parameters, numbers, strict=True)
+    result = signature.call(function, [signature.value(*each) for each in named])
     if not signature.results:
         return
     results = result if len(signature.results) > 1 else (result,)

@@ -160,7 +160,7 @@ class Import:
     def _value(self, results: tuple[Any, ...], *, given: list[float], kept: set[int]) -> Any:
         found = []
         for each, number in zip(self.signature.results, results, strict=True):
-            found.append(each.from_number(number))
+            found.append(self.signature.value("result", each, number))
             if each.is_block:
                 kept.discard(number)
                 if number not in given:

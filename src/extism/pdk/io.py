@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, TypeVar, overload
 
 from . import ffi, values
+from .errors import InputError
 from .records import reader
 
 __all__ = [
@@ -53,12 +54,15 @@ def input_json(t: Any = None) -> Any:
         InputError: The input is not JSON, or is something else; it is a ValueError and a TypeError.
         TypeError: JSON has no form for `t`.
     """
-    value = values.from_json(ffi.host.input())
-    if t is None:
-        return value
-    if (t is int or t is float) and isinstance(value, (str, int, float)):
-        return t(value)
-    return reader(t)(value)
+    try:
+        value = values.from_json(ffi.host.input())
+        if t is None:
+            return value
+        if (t is int or t is float) and isinstance(value, (str, int, float)):
+            return t(value)
+        return reader(t)(value)
+    except InputError as error:
+        raise error.under("input") from None
 
 
 def input(t: type[T]) -> T:  # noqa: A001  upstream's name
@@ -71,8 +75,11 @@ def input(t: type[T]) -> T:  # noqa: A001  upstream's name
         InputError: It is something else; the error is a ValueError and a TypeError.
         TypeError: JSON has no form for `t`.
     """
-    values.check_decodable(t)
-    value: T = values.decode(t, ffi.host.input())
+    decode = values.decoder(t)
+    try:
+        value: T = decode(ffi.host.input())
+    except InputError as error:
+        raise error.under("input") from None
     return value
 
 

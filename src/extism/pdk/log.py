@@ -1,4 +1,4 @@
-"""Log lines, handed to the host with their level."""
+"""Log lines, handed to the host with their level; `logging` of the standard library does it too (`logs.py`)."""
 
 from __future__ import annotations
 

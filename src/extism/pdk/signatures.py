@@ -14,6 +14,7 @@ import types
 import typing
 from typing import Any, Final, get_type_hints
 
+from .errors import InputError
 from .wires import Wire, wire
 
 if typing.TYPE_CHECKING:
@@ -93,6 +94,13 @@ class Signature:
     def types(self) -> tuple[list[str], list[str]]:
         """The WebAssembly types of the parameters, and of the results."""
         return [each.type for each in self.parameters], [each.type for each in self.results]
+
+    def value(self, place: str, wire: Wire, number: Any) -> Any:
+        """Return the value that a number of a frame stands for; an error names the function and the place."""
+        try:
+            return wire.from_number(number)
+        except InputError as error:
+            raise error.under(f"{self.function.__name__}: {place}") from None
 
     def check(self) -> None:
         """Raise the TypeError of an annotation that has no way across; one that is not there yet may come."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "check_decodable",
     "decode",
     "decoder",
     "dumps",
@@ -71,11 +70,6 @@ def decode(kind: Any, data: bytes) -> Any:
         InputError: The bytes do not spell such a value.
     """
     return decoder(kind)(data)
-
-
-def check_decodable(kind: Any) -> None:
-    """Raise the TypeError that `decode` would raise for this type, before there are any bytes."""
-    decoder(kind)
 
 
 def decoder(kind: Any) -> Callable[[bytes], Any]:

@@ -1,14 +1,16 @@
-"""Variables: bytes by key, which last from call to call as long as the plug-in instance."""
+"""Variables: values by key, kept as bytes, which last from call to call as long as the plug-in instance."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, TypeVar, overload
 
-from . import ffi
+from . import ffi, values
+from .errors import InputError
 
 __all__ = ["Var"]
 
+T = TypeVar("T")
 D = TypeVar("D")
 
 
@@ -43,6 +45,29 @@ class Var:
         value = ffi.host.var_get(key.encode())
         return default if value is None else value.decode()
 
+    @overload
+    @staticmethod
+    def get(key: str, t: type[T]) -> T | None: ...
+    @overload
+    @staticmethod
+    def get(key: str, t: type[T], default: D) -> T | D: ...
+    @staticmethod
+    def get(key: str, t: Any, default: Any = None) -> Any:
+        """
+        Return the variable `key` as a value of the annotation `t`, `default` where it is missing.
+
+        It reads what `set` stored: text and bytes as they are, a member of an Enum by its value, everything else
+        from JSON.
+
+        Raises:
+            InputError: It is something else; the text names the variable.
+        """
+        value = ffi.host.var_get(key.encode())
+        try:
+            return default if value is None else values.decode(t, value)
+        except InputError as error:
+            raise error.under(f"var {key}") from None
+
     @staticmethod
     def get_json(key: str, default: Any = None) -> Any:
         """Return the variable `key`, read as JSON, `default` where it is missing."""
@@ -50,15 +75,16 @@ class Var:
         return default if value is None else json.loads(value)
 
     @staticmethod
-    def set(key: str, value: bytes | bytearray | memoryview | str | None) -> None:
-        """Store `value`, text as UTF-8, under `key`; None deletes the variable."""
-        if isinstance(value, str):
-            value = value.encode()
-        elif isinstance(value, (bytearray, memoryview)):
-            value = bytes(value)
-        if not isinstance(value, (bytes, type(None))):
-            raise TypeError(f"Var.set takes bytes or str, not {type(value).__name__}")
-        ffi.host.var_set(key.encode(), value)
+    def set(key: str, value: object) -> None:
+        """
+        Store `value` under `key`; None deletes the variable.
+
+        Text is stored as UTF-8, bytes as they are, an Enum as its value, everything else as JSON.
+
+        Raises:
+            TypeError: It has no form in JSON.
+        """
+        ffi.host.var_set(key.encode(), None if value is None else values.encode_any(value))
 
     @staticmethod
     def delete(key: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 import pytest
 
-from extism.pdk import Http, HttpRequest
+from extism.pdk import Http, HttpError, HttpRequest, InputError
 
 
 def asked(host):
@@ -108,3 +109,82 @@ def test_what_cannot_be_sent_never_reaches_the_host(host, request_, message):
 
     assert str(caught.value) == message
     assert host.requests == []
+
+
+@dataclass
+class Weather:
+    degrees: float
+
+
+def test_methods_by_name(host):
+    """Each is a request with that method; params are added to the query, json is the body."""
+    host.responses = [(200, b"", None)] * 5
+    Http.get("http://a/?x=1#top", {"h": "1"}, params={"q": "a b", "r": [1, 2]})
+    Http.post("http://a/", json=[Weather(1.5)])
+    Http.put("http://a/", "text", params={})
+    Http.patch("http://a/", json={}, headers={"content-type": "application/merge-patch+json"})
+    Http.delete("http://a/")
+
+    as_json = {"Content-Type": "application/json"}
+    merge = {"content-type": "application/merge-patch+json"}
+    rows = [
+        ("http://a/?x=1&q=a+b&r=1&r=2#top", "GET", {"h": "1"}, None),
+        ("http://a/", "POST", as_json, b'[{"degrees": 1.5}]'),
+        ("http://a/", "PUT", {}, b"text"),
+        ("http://a/", "PATCH", merge, b"{}"),
+        ("http://a/", "DELETE", {}, None),
+    ]
+    assert asked(host) == [
+        ({"url": url, "method": method, "headers": headers}, body)
+        for url, method, headers, body in rows
+    ]
+
+
+def test_two_bodies_are_refused(host):
+    """It would be unclear which is meant."""
+    with pytest.raises(TypeError, match="give body or json, not both"):
+        Http.post("http://a/", "text", json={})
+
+
+@pytest.mark.parametrize(
+    ("status", "is_ok"), [(200, True), (204, True), (302, False), (399, False)]
+)
+def test_statuses_that_are_no_errors(host, status, is_ok):
+    """raise_for_status gives the response itself."""
+    host.responses = [(status, b"", None)]
+    response = Http.get("http://a/")
+
+    assert (response.raise_for_status() is response, response.ok) == (True, is_ok)
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_statuses_that_are_errors(host, status):
+    """The error names the request and has the response."""
+    host.responses = [(status, b"why", None)]
+    with pytest.raises(HttpError) as caught:
+        Http.post("http://a/x").raise_for_status()
+
+    assert str(caught.value) == f"POST http://a/x: status {status}"
+    assert caught.value.response.data_str() == "why"
+
+
+def test_a_typed_answer(host):
+    """JSON is made into what was asked for; an error says where it is not that."""
+    host.responses = [(200, b'[{"degrees": 1.5}]', None), (200, b'[{"degrees": "x"}]', None)]
+
+    assert Http.get("http://a/").json(list[Weather]) == [Weather(1.5)]
+    with pytest.raises(InputError) as caught:
+        Http.get("http://a/").json(list[Weather])
+    assert str(caught.value) == 'response[0].degrees: expected a number, got "x"'
+
+
+def test_one_header(host):
+    """Whatever the case of its name; the default where it is missing."""
+    host.responses = [(200, b"", b'{"x-n": "1"}')]
+    response = Http.get("http://a/")
+
+    assert [response.header("X-N"), response.header("x-m"), response.header("x-m", "d")] == [
+        "1",
+        None,
+        "d",
+    ]

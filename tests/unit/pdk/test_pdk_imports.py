@@ -310,7 +310,7 @@ def test_records_there_and_back(host, declare):
     assert function(Item("lamp", 2.5)) == Item("lamp", 2.5)
     with pytest.raises(InputError) as caught:
         function({"name": "lamp", "price": "x"})
-    assert str(caught.value) == '.price: expected a number, got "x"'
+    assert str(caught.value) == 'f: result.price: expected a number, got "x"'
 
 
 def test_a_host_function_has_one_type(host, declare):

@@ -17,9 +17,14 @@ pytestmark = pytest.mark.guest_python
 SOURCE = textwrap.dedent(
     """
     import enum
+    import logging
     import sys
+    import urllib.error
+    import urllib.request
 
     import extism
+
+    logging.getLogger("loading").warning("imported")
 
 
     class Colour(enum.Enum):
@@ -79,6 +84,30 @@ SOURCE = textwrap.dedent(
     def fetch():
         response = extism.Http.request(extism.input_str(), meth="PUT", body="é", headers={"x-a": "1"})
         extism.output_json([response.status_code, response.data_str(), response.headers()["x-b"]])
+
+
+    @extism.plugin_fn
+    def fetch_with_urllib(url: str) -> list:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, b"a=1", {"X-A": "1"})) as response:
+                return [response.status, response.read().decode(), response.headers["x-b"]]
+        except urllib.error.HTTPError as error:
+            return [error.code, error.reason, error.read().decode()]
+
+
+    @extism.plugin_fn
+    def write_logs():
+        logging.getLogger("shop").info("a %s", "message")
+        logging.error("no name")
+        print("printed")
+
+
+    @extism.plugin_fn
+    async def wait(seconds: float) -> str:
+        import asyncio
+
+        async with asyncio.timeout(5):
+            return " ".join(await asyncio.gather(asyncio.sleep(seconds, "a"), asyncio.sleep(0, "b")))
 
 
     @extism.plugin_fn
@@ -156,11 +185,11 @@ def plugin(wasm):
     """Make an instance with more of a manifest."""
     made = []
 
-    def plugin(*, headers=False, **manifest):
+    def plugin(*, headers=False, wasi=True, **manifest):
         functions = [TypeInferredFunction(None, f.__name__, f, ()) for f in (greet, raw, nothing)]
         manifest = {"wasm": [{"path": wasm}], **manifest}
         made.append(
-            extism.Plugin(manifest, wasi=True, functions=functions, http_response_headers=headers)
+            extism.Plugin(manifest, wasi=wasi, functions=functions, http_response_headers=headers)
         )
         return made[-1]
 
@@ -231,6 +260,39 @@ def test_http_without_headers(plugin):
             extism.Error, match="this host does not hand response headers to plug-ins"
         ):
             one.call("fetch", url)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(200, [200, "tée", "2"]), (404, [404, "Not Found", "tée"])]
+)
+def test_urllib(plugin, status, expected):
+    """urlopen goes through the host; a bad status is the error that its users know."""
+    with serve() as server:
+        url = server.answer("/x", status, "tée".encode(), [("X-B", "2")])
+        one = plugin(headers=True, allowed_hosts=["127.0.0.1"])
+
+        assert json.loads(one.call("fetch_with_urllib", url)) == expected
+    (seen,) = server.seen
+    assert (seen.method, seen.body, seen.header("x-a")) == ("POST", b"a=1", "1")
+
+
+def test_logging_and_print(plugin, caplog):
+    """`logging` goes to the host's log with its levels, and `print` where the host has stdout go, line by line."""
+    caplog.set_level(0)
+    plugin(wasi=extism.WasiOptions(stdout="log")).call("write_logs", b"")
+
+    assert [(row.levelname, row.getMessage()) for row in caplog.records] == [
+        ("INFO", "shop: a message"),
+        ("ERROR", "no name"),
+        ("INFO", "printed"),
+    ]
+
+
+def test_an_async_function(plugin):
+    """Its timers wait, one after the other call."""
+    one = plugin()
+
+    assert [one.call("wait", "0.01") for _ in range(2)] == [b"a b", b"a b"]
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import Enum
+
 import pytest
 
-from extism.pdk import Config, Var
+from extism.pdk import Config, InputError, Var
+
+
+@dataclass
+class Point:
+    x: int
+    y: int
+
+
+class Colour(Enum):
+    RED = "red"
 
 
 def test_config(host):
@@ -52,8 +65,47 @@ def test_delete(host, delete):
     assert host.variables == {}
 
 
-@pytest.mark.parametrize("value", [5, {"a": 1}, ["a"], 1.5])
-def test_a_variable_holds_bytes_or_text(host, value):
-    """Other values are refused before the host sees them."""
-    with pytest.raises(TypeError, match=r"Var\.set takes bytes or str, not"):
-        Var.set("k", value)
+@pytest.mark.parametrize(
+    ("value", "kind", "stored"),
+    [
+        (5, int, b"5"),
+        (1.5, float, b"1.5"),
+        (True, bool, b"true"),
+        ({"a": 1}, dict[str, int], b'{"a": 1}'),
+        (["a"], list, b'["a"]'),
+        (Point(1, 2), Point, b'{"x": 1, "y": 2}'),
+        (Colour.RED, Colour, b"red"),
+        ("é", str, b"\xc3\xa9"),
+        (b"\xff", bytes, b"\xff"),
+    ],
+)
+def test_a_typed_variable(host, value, kind, stored):
+    """Any value that JSON has a form for is stored, and comes back as what it was."""
+    Var.set("k", value)
+
+    assert host.variables == {b"k": stored}
+    assert Var.get("k", kind) == value
+
+
+def test_a_variable_that_has_no_form(host):
+    """It is refused before the host sees it."""
+    with pytest.raises(TypeError, match="Object of type object is not JSON serializable"):
+        Var.set("k", object())
+    assert host.variables == {}
+
+
+def test_typed_values_that_are_missing(host):
+    """None, or the default, whatever its type."""
+    assert [Var.get("k", int), Var.get("k", int, 0), Config.get("k", str, "d")] == [None, 0, "d"]
+
+
+def test_a_typed_value_that_is_something_else(host):
+    """The text names the key, and the place inside the value."""
+    host.config[b"limits"] = b'{"x": "a", "y": 2}'
+    Var.set("count", "many")
+
+    with pytest.raises(InputError) as caught:
+        Config.get("limits", Point)
+    assert str(caught.value) == 'config limits.x: expected an integer, got "a"'
+    with pytest.raises(InputError, match=r'^var count: expected JSON, got "many"'):
+        Var.get("count", int)

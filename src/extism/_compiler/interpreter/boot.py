@@ -24,6 +24,7 @@ import sys
 import traceback
 import zipimport
 import zlib
+from collections.abc import Container
 from importlib import _bootstrap_external
 from importlib.machinery import ModuleSpec, PathFinder
 from types import CodeType, ModuleType
@@ -112,7 +113,8 @@ class MemoryFinder(_bootstrap_external._LoaderBasics):  # type: ignore[misc, nam
         record = self.records.get(name)
         if record is None:
             return None
-        spec = ModuleSpec(name, self, origin=record.file, is_package=record.is_package)
+        loader = adapting if name in adapted_names() else self
+        spec = ModuleSpec(name, loader, origin=record.file, is_package=record.is_package)
         spec.has_location = bool(record.file)
         return spec
 
@@ -162,7 +164,25 @@ class MemoryFinder(_bootstrap_external._LoaderBasics):  # type: ignore[misc, nam
                 module.__path__ = spec.submodule_search_locations
 
 
+class AdaptingLoader(MemoryFinder):
+    """Loads the few modules of the standard library that the guest library has work on top of the host."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module, and adapt it."""
+        super().exec_module(module)
+        importlib.import_module("extism.adapters").adapt(module.__name__)
+
+
 finder = MemoryFinder()
+adapting = AdaptingLoader()
+adapting.records = finder.records
+
+
+def adapted_names() -> Container[str]:
+    """Return the names of those modules, as soon as the guest library is there to ask."""
+    adapters = sys.modules.get("extism.adapters")
+    return () if adapters is None else adapters.ADAPTERS
+
 
 # What frames of this file say; `__file__` says where it is kept.
 HERE = MemoryFinder.find_spec.__code__.co_filename
@@ -183,6 +203,7 @@ def start() -> Any:
     keep_stdlib()
     keep_guest_library()
     forget_files()
+    importlib.import_module("extism.adapters")
     for name in COMMON:
         importlib.import_module(name)
     site.setquit()
