@@ -105,7 +105,7 @@ class CurrentPlugin:
 
     def input_bytes(self, input: Val) -> bytes:  # noqa: A002 - upstream's name
         """Return a copy of the bytes at the handle in `input`; `b""` where there is no live block."""
-        return bytes(self.input_buffer(input))
+        return self._call.live_kernel().read(_handle(input)) or b""
 
     def input_string(self, input: Val) -> str:  # noqa: A002 - upstream's name
         """

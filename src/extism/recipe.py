@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from extism.modules import Loaded
     from extism.world import WasiOptions, Worlds
 
-__all__ = ["Recipe", "Stage"]
+__all__ = ["FUSE", "Recipe", "Stage", "inherited_output"]
 
 _WASI_OUTPUT: Final = "EXTISM_ENABLE_WASI_OUTPUT"
 """Set to anything in the host's environment, guests write to the host's own stdout and stderr."""
 
-_FUSE: Final = "EXTISM_FUSE"
+FUSE: Final = "EXTISM_FUSE"
 """The environment variable that leaves kernel and plugins apart if it is 0."""
 
 _programs: Final = Kept(32, 64 << 20)
@@ -123,7 +123,7 @@ class Recipe:
             self.digests,
             manifest.module_names,
             manifest.memory.max_pages,
-            self.wasi and (_inherited(), tuple(sorted(manifest.allowed_paths.items()))),
+            self.wasi and (inherited_output(), tuple(sorted(manifest.allowed_paths.items()))),
             self.max_memory,
             self.fuel,
             self._wants_fuse,
@@ -135,7 +135,7 @@ class Recipe:
 
     @property
     def _wants_fuse(self) -> bool:
-        return os.environ.get(_FUSE) != "0" if self.fuse is None else self.fuse
+        return os.environ.get(FUSE) != "0" if self.fuse is None else self.fuse
 
     def _let_go(self) -> None:
         _programs.clear()
@@ -203,7 +203,7 @@ class Recipe:
         from extism.world import WasiOptions, Worlds
 
         if not isinstance(wasi, WasiOptions):
-            wasi = WasiOptions(stdout=_inherited(), stderr=_inherited())
+            wasi = WasiOptions(stdout=inherited_output(), stderr=inherited_output())
         return Worlds(wasi, mounts(self.manifest.allowed_paths))
 
     def _fused(
@@ -302,7 +302,8 @@ def _kernel_parts(parts: Sequence[Part], host: Sequence[HostImport]) -> tuple[st
     )
 
 
-def _inherited() -> Literal["inherit"] | None:
+def inherited_output() -> Literal["inherit"] | None:
+    """Return where output goes of plugins with `wasi=True`: nowhere, unless the environment says so."""
     return "inherit" if _WASI_OUTPUT in os.environ else None
 
 

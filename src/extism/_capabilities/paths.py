@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Final
 
-__all__ = ["Mount", "mounts"]
+__all__ = ["READ_ONLY", "Mount", "mounts"]
 
 READ_ONLY: Final = "ro:"
 """Before the host's path: the guest may not change anything below it."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Final
 
-__all__ = ["SLOT", "Trampoline", "functype", "keep_raised", "layout", "running"]
+__all__ = ["SLOT", "Trampoline", "converter", "functype", "keep_raised", "layout", "running"]
 
 SLOT: Final = 16
 """Bytes of one value in the engine's unchecked calling convention; results overwrite the arguments."""
@@ -90,7 +90,7 @@ def _valtypes(types: Sequence[str]) -> PointerVec:
 _MASKS: Final = {"i32": (0xFFFFFFFF, 1 << 31), "i64": (0xFFFFFFFFFFFFFFFF, 1 << 63)}
 
 
-def _converter(types: Sequence[str], label: str) -> Callable[[Sequence[Any]], list[Any]]:
+def converter(types: Sequence[str], label: str) -> Callable[[Sequence[Any]], list[Any]]:
     """Return what turns results of either sign into the signed numbers that the layout packs."""
     masks = [_MASKS.get(name) for name in types]
 
@@ -151,7 +151,7 @@ def _entry(
 ) -> Callable[..., int | None]:
     unpack = layout(tuple(params)).unpack_from
     pack = layout(tuple(results)).pack_into
-    convert = _converter(results, label)
+    convert = converter(results, label)
     has_results = bool(results)
     slots: Any = c_char * (SLOT * max(len(params), len(results), 1))
     nothing = {0: slots()}

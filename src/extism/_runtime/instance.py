@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from extism._runtime.linking import Unit
     from extism._wasm.model import FuncType
 
-__all__ = ["Entry", "Instance", "Program"]
+__all__ = ["Entry", "Instance", "Program", "not_found"]
 
 Entry: TypeAlias = "Callable[[Call], bytes | Exit]"
 
@@ -88,7 +88,7 @@ class Program:
         """
         functions = self.main.functions
         if name not in functions:
-            raise _not_found(name, self.callable_names())
+            raise not_found(name, self.callable_names())
         kind = functions[name]
         if kind.params or kind.results not in abi.CALLABLE_RESULTS:
             raise _not_callable(name, kind)
@@ -101,6 +101,20 @@ class Program:
             for name, kind in self.main.functions.items()
             if not kind.params and kind.results in abi.CALLABLE_RESULTS
         )
+
+    def lodge(self) -> Program:
+        """Return where one plugin is to live: in this process, without anything of its own."""
+        return self
+
+    def instance(self, wasi: Wasi | None) -> Instance:
+        """Return a new copy, to be started; see `Instance`."""
+        return Instance(self, wasi)
+
+    def close(self) -> None:
+        """Let go of what no plugin has come for: nothing."""
+
+    def leave(self) -> None:
+        """Give back what one plugin had for itself: nothing, see `lodge`."""
 
 
 class Instance:
@@ -338,7 +352,8 @@ def _store(program: Program, wasi: Wasi | None) -> tuple[Store, InstancePre | No
         raise ManifestError(text, where="allowed_paths") from exc
 
 
-def _not_found(name: str, available: Sequence[str]) -> FunctionNotFound:
+def not_found(name: str, available: Sequence[str]) -> FunctionNotFound:
+    """Return the error of a call of something that is not there, with what is."""
     import difflib
 
     near = difflib.get_close_matches(name, available, n=1)
