@@ -3,6 +3,7 @@
 #   make demo          build what is missing, then run the webhook plug-in against a local server
 #   make test          install what the suite needs, then run it; ARGS="-k kernel" narrows it
 #   make test ENGINE=newest   the same with the newest wasmtime (or ENGINE=49.0.0): what would break?
+#   make isolation     the promises of tests/spec with every plug-in in a worker process
 #   make check         formatting, lint, types, the laws of the house
 #   make fix           mend formatting and what the linter can mend
 #   make interpreter   build the guest interpreter, or say where it is
@@ -21,7 +22,7 @@ PEER_VERSION := 1.1.1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check fix bench interpreter engine wheel clean
+.PHONY: help demo test isolation check fix bench interpreter engine wheel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -69,6 +70,9 @@ else
 test: engine $(PEER)/.made
 	PYTHONPATH=tests/support $(BIN)/pytest -p broken_by_file -n 2 --dist loadgroup $(ARGS)
 endif
+
+isolation: $(VENV)/.dev interpreter
+	ISOLATED=all $(BIN)/pytest -n 2 --dist loadgroup tests/spec -k isolated $(ARGS)
 
 # Looked up each time, pin or not; pip's complaint about the pin is what was asked for.
 engine: $(VENV)/.dev

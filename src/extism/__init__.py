@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from extism import errors
     from extism import extism as extism
     from extism._capabilities.log_sinks import CustomLogger, LogLevel, set_log_custom, set_log_file
+    from extism._isolation.limits import WorkerLimits
     from extism.codecs import Codec, Json, Pickle, Raw
     from extism.compiled import CompiledPlugin
     from extism.current import CurrentPlugin, Memory
@@ -70,6 +71,7 @@ __all__ = [
     "WasmData",
     "WasmFile",
     "WasmUrl",
+    "WorkerLimits",
     "errors",
     "extism_version",
     "host_fn",
@@ -129,6 +131,7 @@ _HOMES: Final = {
     "WasmData": "manifest",
     "WasmFile": "manifest",
     "WasmUrl": "manifest",
+    "WorkerLimits": "_isolation.limits",
     "extism_version": "version",
     "host_fn": "functions",
     "set_log_custom": "_capabilities.log_sinks",

@@ -11,6 +11,7 @@ from extism._capabilities.config import Config
 from extism._engine.cache import ModuleCache
 from extism._engine.engine import Settings
 from extism._known import KnownFiles
+from extism._runtime.instance import Program
 from extism.caches import native_directory
 from extism.errors import PluginClosed
 from extism.escapes import shown
@@ -23,11 +24,12 @@ from extism.sources import resolve
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
-    from typing import Final
+    from typing import Any, Final
 
     from extism._capabilities.hosts import AllowedHosts
     from extism._capabilities.http import Http
-    from extism._runtime.instance import Program
+    from extism._isolation.limits import Isolation, WorkerLimits
+    from extism._isolation.program import IsolatedProgram
     from extism._runtime.linking import Part
     from extism.functions import Function
     from extism.given import PluginSource
@@ -67,6 +69,8 @@ class CompiledPlugin:
             and Ctrl-C then take effect when the guest has returned.
         features: Proposals to turn on beside those that are in wide use: `gc`, `memory64`.
         compile_limits: What a module may weigh to be compiled; `CompileLimits()` if None.
+        isolation: `"process"`, or the `WorkerLimits` of it, has each plugin compiled and run in a process of its own;
+            None in this one.
 
     Raises:
         ManifestError: The manifest is wrong.
@@ -90,18 +94,38 @@ class CompiledPlugin:
         interruptible: bool = True,
         features: Collection[str] = (),
         compile_limits: CompileLimits | None = None,
+        isolation: Isolation = None,
     ) -> None:
+        self._program: Program | IsolatedProgram | None = None
+        limits = None if isolation is None else _limits(isolation)
         self.functions = _functions(functions)
         self.wasi = wasi = wasi if isinstance(wasi, bool) else _asked(wasi)
         self.ca_bundle = ca_bundle
         is_ambient = functions is HOST_FN_REGISTRY
         with Stage("Unable to compile Extism plugin: "):
             self.manifest = manifest = manifest_of(plugin)
+            settings = _settings(fuel_limit, interruptible, features)
+        self._config = Config(manifest.config)
+        self._hosts = _allowed(manifest.allowed_hosts) if manifest.allowed_hosts else None
+        if limits is not None:
+            self._isolate(
+                limits,
+                policy,
+                compile_limits,
+                is_ambient=is_ambient,
+                fuel_limit=fuel_limit,
+                max_memory=max_memory,
+                fuse=fuse,
+                interruptible=interruptible,
+                features=sorted(features),
+            )
+            return
+        with Stage("Unable to compile Extism plugin: "):
             cache = _cache(native_directory())
             files = KnownFiles(cache.vault)
             modules = resolve(manifest, ca_bundle=ca_bundle, policy=policy, files=files)
             recipe = Recipe(
-                _settings(fuel_limit, interruptible, features),
+                settings,
                 cache,
                 manifest,
                 tuple([digest_of(module) for module in modules]),
@@ -111,21 +135,56 @@ class CompiledPlugin:
                 fuse,
                 compile_limits,
             )
-        self._config = Config(manifest.config)
-        self._hosts = _allowed(manifest.allowed_hosts) if manifest.allowed_hosts else None
-        self._program = recipe.kept_program() if is_ambient or not self.functions else None
-        if self._program is not None and not (is_ambient and _used(self._program.units)):
+        program = recipe.kept_program() if is_ambient or not self.functions else None
+        if program is not None and not (is_ambient and _used(program.units)):
+            self._program = program
             self.functions = []
             return
         with Stage("Unable to compile Extism plugin: "):
             own = [loaded(module, recipe.settings, files) for module in modules]
             found = _with_runtime(own, recipe.settings, files)
         if is_ambient:
-            self.functions = _ambient([each.part for each in found])
+            self.functions = _used([each.part for each in found])
+            _warn_of(self.functions)
         self._program = recipe.program(found, self.functions)
 
+    def _isolate(
+        self,
+        limits: WorkerLimits,
+        policy: SourcePolicy | None,
+        compile_limits: CompileLimits | None,
+        *,
+        is_ambient: bool,
+        **options: Any,
+    ) -> None:
+        """Have a worker compile the modules, which are found here, and keep what it found in them."""
+        from extism._isolation.setup import isolated_program
+
+        manifest, offered = self.manifest, self.functions
+        with Stage("Unable to compile Extism plugin: "):
+            modules = resolve(manifest, ca_bundle=self.ca_bundle, policy=policy)
+        self._program = isolated_program(
+            manifest,
+            modules,
+            offered,
+            self.wasi,
+            limits,
+            options,
+            compile_limits,
+            is_ambient=is_ambient,
+        )
+        if is_ambient:
+            used = set(self._program.listing.functions)
+            self.functions = [each for index, each in enumerate(offered) if index in used]
+            _warn_of(self.functions)
+
     @property
-    def program(self) -> Program:
+    def is_isolated(self) -> bool:
+        """Whether its plugins live in processes of their own."""
+        return not isinstance(self._program, Program | None)
+
+    @property
+    def program(self) -> Program | IsolatedProgram:
         """
         What its plugins share.
 
@@ -156,8 +215,11 @@ class CompiledPlugin:
         """Everything that the main module exports, in its order."""
         from extism.listing import ExportInfo
 
-        callable_names = self.program.callable_names()
-        main = self.program.main.outline
+        program = self.program
+        if not isinstance(program, Program):
+            return tuple(ExportInfo(*row) for row in program.listing.exports)
+        callable_names = program.callable_names()
+        main = program.main.outline
         return tuple(
             ExportInfo(item.name, str(main.type_of(item)), is_callable=item.name in callable_names)
             for item in main.exports
@@ -168,19 +230,26 @@ class CompiledPlugin:
         """Everything that the modules import from the host or from each other, each once."""
         from extism.listing import ImportInfo
 
+        program = self.program
+        if not isinstance(program, Program):
+            return tuple(ImportInfo(*row) for row in program.listing.imports)
         found = {
             (item.module, item.name): ImportInfo(item.module, item.name, str(item.type))
-            for unit in self.program.units
+            for unit in program.units
             for item in unit.outline.imports
         }
         return tuple(found.values())
 
     def close(self) -> None:
         """Let go of the code: no plugin can be made of it any more; those that were go on."""
-        self._program = None
+        program, self._program = self._program, None
+        if program is not None:
+            program.close()
 
     def __del__(self) -> None:
-        self.close()
+        # What a failed `__init__` leaves behind has nothing to give back.
+        if hasattr(self, "_program"):
+            self.close()
 
     def __repr__(self) -> str:
         if self._program is None:
@@ -236,9 +305,14 @@ def _asked(wasi: object) -> bool | WasiOptions:
     return wasi_asked(wasi)
 
 
-def _ambient(parts: Sequence[Part]) -> list[Function]:
-    """Return what of the registry the modules import, and warn: nobody handed it to them."""
-    used = _used(parts)
+def _limits(isolation: object) -> WorkerLimits:
+    from extism._isolation.limits import limits_asked
+
+    return limits_asked(isolation)
+
+
+def _warn_of(used: Sequence[Function]) -> None:
+    """Warn of functions of the registry that the modules import: nobody handed them over."""
     if used:
         import warnings
 
@@ -248,7 +322,6 @@ def _ambient(parts: Sequence[Part]) -> list[Function]:
             f"given to every plugin; say functions=[{listed}]",
             stacklevel=_frames_of_ours(),
         )
-    return used
 
 
 def _used(parts: Sequence[Part]) -> list[Function]:

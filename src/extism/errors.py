@@ -20,7 +20,8 @@ The exception tree. What each error means to you, and what it carries.
     │   ├── CallTimeout        (TimeoutError)
     │   ├── Cancelled
     │   ├── CapabilityDenied   (PermissionError)   host, path or budget not allowed  .capability .wanted
-    │   └── HostFunctionError               *your* function raised                   __cause__ is the original
+    │   ├── HostFunctionError               *your* function raised                   __cause__ is the original
+    │   └── WorkerDied                      isolation="process": its process ended   .returncode
     ├── PluginBusy         (RuntimeError)   this very thread has what it would wait for
     ├── PluginClosed       (RuntimeError, TypeError)   TypeError is upstream's
     ├── PoolTimeout        (TimeoutError)   no free plugin in time
@@ -63,6 +64,7 @@ __all__ = [
     "SourceError",
     "Trap",
     "WasmError",
+    "WorkerDied",
 ]
 
 
@@ -281,6 +283,21 @@ class CapabilityDenied(CallError, PermissionError):
 
 class HostFunctionError(CallError):
     """A host function raised; the original exception is `__cause__`."""
+
+
+class WorkerDied(CallError):
+    """
+    The process of an isolated plugin ended while it was needed; the next call gets a fresh one.
+
+    Attributes:
+        returncode: How, as `subprocess` counts: an exit code, or a signal below 0.
+    """
+
+    def __init__(
+        self, message: str, *, function: str = "", exit_code: int = -1, returncode: int = 0
+    ) -> None:
+        super().__init__(message, function=function, exit_code=exit_code)
+        self.returncode = returncode
 
 
 class PluginBusy(Error, RuntimeError):

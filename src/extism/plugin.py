@@ -14,7 +14,6 @@ from extism._capabilities.log_names import LOGGER
 from extism._capabilities.variables import Variables
 from extism._engine.stacks import StackTooSmall, first_caller
 from extism._runtime.call import Call, deadline_after
-from extism._runtime.instance import Instance
 from extism._runtime.outcome import settle
 from extism._runtime.state import PluginState
 from extism.compiled import CompiledPlugin
@@ -31,7 +30,10 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from extism._capabilities.log import PluginLog
-    from extism._runtime.instance import Entry, Program
+    from extism._isolation.limits import Isolation
+    from extism._isolation.program import Lodging
+    from extism._isolation.remote import RemoteInstance
+    from extism._runtime.instance import Entry, Instance, Program
     from extism.buffers import ByteBuffer
     from extism.functions import Function
     from extism.given import PluginSource
@@ -60,11 +62,12 @@ class Plugin:
         http_response_headers: Let the plugin read the headers of responses.
         logger: Name of the `logging` logger that gets what the plugin logs.
         fuel_limit: See `CompiledPlugin`; so are `ca_bundle`, `policy`, `max_memory`, `fuse`,
-            `interruptible`, `features` and `compile_limits`.
+            `interruptible`, `features`, `compile_limits` and `isolation`.
 
     Raises:
         Error: It cannot be made; the text begins with `Unable to compile` or `Unable to create`.
         TypeError: A value of `config` is no text.
+        ValueError: `isolation` is asked for, and the `CompiledPlugin` was made without.
     """
 
     def __init__(
@@ -84,10 +87,11 @@ class Plugin:
         interruptible: bool = True,
         features: Collection[str] = (),
         compile_limits: CompileLimits | None = None,
+        isolation: Isolation = None,
     ) -> None:
         self._lock = allocate_lock()
         self._owner: int | None = None
-        self._instance: Instance | None = None
+        self._instance: Instance | RemoteInstance | None = None
         self._entries: dict[str, Entry] = {}
         self._is_closed = False
         self._owns_compiled_plugin = not isinstance(plugin, CompiledPlugin)
@@ -106,15 +110,24 @@ class Plugin:
                 interruptible=interruptible,
                 features=features,
                 compile_limits=compile_limits,
+                isolation=isolation,
             )
         )
+        if isolation is not None and not compiled.is_isolated:
+            raise ValueError(
+                "the CompiledPlugin was compiled in this process: hand `isolation` to it instead"
+            )
         self.compiled_plugin: CompiledPlugin | None = compiled
-        self._program: Program | None = compiled.program
+        self._program: Program | Lodging | None = compiled.program.lodge()
         self._timeout_ms = compiled.manifest.timeout_ms
         self._state = _state(compiled, config or {}, logger, has_headers=http_response_headers)
         world, state = self._program.world, self._state
         self._wasi = None if world is None else world(lambda: state.log)
-        self._revive()
+        try:
+            self._revive()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def id(self) -> uuid.UUID:
@@ -320,7 +333,7 @@ class Plugin:
     def __reduce__(self) -> Any:
         raise TypeError("a living Plugin cannot be pickled; send its manifest and make one there")
 
-    def _entry(self, instance: Instance, name: str) -> Entry:
+    def _entry(self, instance: Instance | RemoteInstance, name: str) -> Entry:
         entry = self._entries[name] = instance.entry(name)
         return entry
 
@@ -328,7 +341,7 @@ class Plugin:
         instance = self._instance
         return instance is not None and instance.store.cancel(may)
 
-    def _check_open(self) -> Program:
+    def _check_open(self) -> Program | Lodging:
         program = self._program
         if self._is_closed or program is None:
             raise PluginClosed("the plugin is closed")
@@ -374,27 +387,30 @@ class Plugin:
 
     def _drop(self) -> None:
         self._state.variables.come_home()
-        self._instance = self._program = None
+        program, self._program = self._program, None
+        self._instance = None
         self._entries = {}
+        if program is not None:
+            program.leave()
         self._state.close()
         if self._owns_compiled_plugin:
             self.compiled_plugin = None
 
-    def _revive(self) -> Instance:
+    def _revive(self) -> Instance | RemoteInstance:
         """Make a new instance; its initialisers have one `timeout_ms` together."""
         try:
             return self._made()
         except StackTooSmall:
             return self._elsewhere(self._made)
 
-    def _made(self) -> Instance:
+    def _made(self) -> Instance | RemoteInstance:
         self._state.variables.come_home()
         self._instance = None
         self._entries = {}
         call = Call("", self._state, deadline=deadline_after(self._timeout_ms))
         try:
             # Kept before it is started, so that starting can be cancelled.
-            self._instance = instance = Instance(self._check_open(), self._wasi)
+            self._instance = instance = self._check_open().instance(self._wasi)
             instance.start(call)
         finally:
             call.end()

@@ -42,6 +42,7 @@ _COMPILE_OPTIONS: Final = (
     "interruptible",
     "features",
     "compile_limits",
+    "isolation",
 )
 """Those of the options that are a `CompiledPlugin`'s: they hold for every plugin that is made of it."""
 

@@ -14,6 +14,7 @@ from extism.plugin import CancelHandle, Plugin
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from extism._isolation.limits import Isolation
     from extism.functions import Function
     from extism.limits import CompileLimits
     from extism.secret import Secret
@@ -42,6 +43,7 @@ class PluginOptions(TypedDict, total=False):
     interruptible: bool
     features: Collection[str]
     compile_limits: CompileLimits | None
+    isolation: Isolation
 
 
 class PooledPlugin(Plugin):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
 import extism
@@ -52,16 +55,69 @@ def fresh_log_sink():
     log_sinks._forget()
 
 
+ALSO_ISOLATED = {
+    "test_calls",
+    "test_config",
+    "test_current_plugin",
+    "test_errors",
+    "test_fuel",
+    "test_host_functions",
+    "test_http",
+    "test_limits",
+    "test_logging",
+    "test_paths",
+    "test_plugin_life",
+    "test_timeout_and_cancel",
+    "test_variables",
+    "test_world",
+}
+"""Promises that are looked at in a worker too, the first case of each: a process for each takes a fifth of a second."""
+
+EVERYTHING = os.environ.get("ISOLATED") == "all"
+"""Set by `make isolation`: all promises, and all cases."""
+
+
 def pytest_generate_tests(metafunc):
-    """Every promise holds whether kernel and plug-in are one module or two; slow guests show it once."""
+    """Every promise holds whether kernel and plug-in are one module or two, and in another process as well."""
     if "fusing" in metafunc.fixturenames:
-        is_slow = any(metafunc.definition.iter_markers("guest_python"))
-        ways = ["fused"] if is_slow else ["fused", "apart"]
+        marks = {mark.name for mark in metafunc.definition.iter_markers()}
+        name = metafunc.module.__name__.rpartition(".")[2]
+        is_whole = "guest_python" in marks or name == "test_isolation"
+        ways = ["fused"] if is_whole else ["fused", "apart"]
+        is_wanted = EVERYTHING or name in ALSO_ISOLATED
+        if is_wanted and not (is_whole or "same_process" in marks):
+            ways.append("isolated")
         metafunc.parametrize("fusing", ways, indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Of a table of cases, one in a worker is enough to tell whether workers keep the promise."""
+    seen, left_out = set(), set()
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if EVERYTHING or callspec is None or callspec.params.get("fusing") != "isolated":
+            continue
+        promise = item.path, item.originalname
+        if promise in seen:
+            left_out.add(item)
+        seen.add(promise)
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=list(left_out))
 
 
 @pytest.fixture(autouse=True)
 def fusing(request, monkeypatch):
-    """Whether plug-ins take the kernel in."""
+    """Whether plug-ins take the kernel in, and whether they live in processes of their own."""
     monkeypatch.setenv("EXTISM_FUSE", "0" if request.param == "apart" else "1")
+    if request.param == "isolated":
+        if sys.platform == "win32":
+            pytest.skip("Windows has no worker processes")
+        compile_here = extism.CompiledPlugin.__init__
+
+        def compile_apart(self, *args, isolation=None, **options):
+            compile_here(self, *args, isolation=isolation or "process", **options)
+
+        monkeypatch.setattr(extism.CompiledPlugin, "__init__", compile_apart)
     return request.param

@@ -261,6 +261,7 @@ def test_a_loop_can_be_cancelled_from_another_thread():
     assert plugin.call("once", b"") == b""
 
 
+@pytest.mark.same_process("live views of memory")
 def test_an_explicit_host_function_allocates_and_returns(with_host):
     """A signature, a block of its own, its offset as the result; bytes as user data are one more argument."""
 

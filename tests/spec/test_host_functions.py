@@ -865,6 +865,7 @@ def with_current(f, text=SHOUT):
     return extism.Plugin(text, functions=[function])
 
 
+@pytest.mark.same_process("live views of memory")
 def test_memory_is_read_and_written_in_place():
     """`memory` is a view of the block; assigning to it changes the guest's bytes."""
 
@@ -879,6 +880,7 @@ def test_memory_is_read_and_written_in_place():
         assert plugin.call("run", "louder") == b"LOUDer"
 
 
+@pytest.mark.same_process("live views of memory")
 def test_blocks_can_be_made_and_freed():
     """`alloc` gives zero bytes, `free` takes a block back, lengths are told."""
 
@@ -896,6 +898,7 @@ def test_blocks_can_be_made_and_freed():
         assert plugin.call("run", "x") == b"\0\1"
 
 
+@pytest.mark.same_process("live views of memory")
 def test_inputs_are_read_in_three_ways():
     """As a view, as bytes, as text."""
 
@@ -910,6 +913,7 @@ def test_inputs_are_read_in_three_ways():
 
 
 @pytest.mark.parametrize("handle", [1, 513, -1, 2**40, 2**63 - 1])
+@pytest.mark.same_process("live views of memory")
 def test_a_made_up_handle_has_no_bytes(handle):
     """Reading gives nothing, as upstream; writing past the memory is an IndexError."""
 
@@ -994,6 +998,7 @@ def test_a_plugin_gets_what_it_is_given():
             extism.Plugin(SHOUT, functions=functions)
 
 
+@pytest.mark.same_process("the wrapper that isolates is a caller too")
 def test_the_registry_serves_who_says_nothing_with_a_warning():
     """As upstream every decorated function is there; the warning says what to write."""
 

@@ -314,6 +314,7 @@ def test_a_program_that_ends_while_it_is_made_is_no_plugin(plugin, status):
     assert caught.value.exit_code == status
 
 
+@pytest.mark.same_process("processes are not cheap")
 def test_making_and_dropping_many_plugins_is_cheap():
     """A thousand copies of one compiled plug-in, made, called and dropped, leave no thread behind."""
     compiled = extism.CompiledPlugin(ECHO)

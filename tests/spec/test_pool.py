@@ -145,6 +145,7 @@ def test_a_lent_copy_is_a_plugin(pool):
         assert one.cancel_handle().cancel() is True
 
 
+@pytest.mark.same_process("copies are slower to make than to use")
 def test_never_more_than_the_maximum_at_once(pool):
     """Eight threads and three copies: three are inside at most, and all get their turn."""
     inside, most = [], []

@@ -116,6 +116,7 @@ INITIALISERS = {
 }
 
 
+@pytest.mark.same_process("the start of a worker counts here")
 @pytest.mark.parametrize("kind", INITIALISERS)
 def test_initialisers_have_a_deadline_too(plugin, kind):
     """Code that runs while the plug-in is made ends after `timeout_ms`."""
@@ -125,6 +126,7 @@ def test_initialisers_have_a_deadline_too(plugin, kind):
     assert str(caught.value) == "Unable to create Extism plugin: timeout"
 
 
+@pytest.mark.same_process("the start of a worker counts here")
 def test_initialisers_of_libraries_share_the_deadline():
     """A linked module's code counts as well."""
     lib = '(module (func (export "_initialize") (loop $l (br $l))))'
@@ -312,6 +314,7 @@ def test_endless_recursion_is_a_trap_and_not_a_crash(plugin):
     assert made.call("ok", "") == b""
 
 
+@pytest.mark.same_process("forty processes")
 def test_forty_plugins_keep_their_deadlines_at_once():
     """One clock serves them all, fairly."""
     compiled = extism.CompiledPlugin({"wasm": [{"data": LOOP.encode()}], "timeout_ms": 300})

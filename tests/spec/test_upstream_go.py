@@ -138,6 +138,7 @@ def test_a_program_exits_with_its_status(guest_plugin, status):
     assert program.call("_start", b"e\0") == b""
 
 
+@pytest.mark.same_process("live views of memory")
 @pytest.mark.parametrize(
     "name", ["c/host_functions.c", "zig/host_functions.zig", "assemblyscript/host_functions.ts"]
 )

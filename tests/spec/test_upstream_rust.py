@@ -367,6 +367,7 @@ def test_a_trap_has_its_own_code(plugin):
     assert (caught.value.exit_code, caught.value.kind) == (134, "unreachable")
 
 
+@pytest.mark.same_process("copies are slower to make than to use")
 @pytest.mark.parametrize("maximum", [1, 2, 3])
 def test_a_pool_never_has_more_than_its_maximum(guest, maximum):
     """12 threads, 5 calls each: all are served, by at most so many plug-ins; exports are known."""

@@ -149,6 +149,7 @@ def test_a_refused_variable_leaves_the_old_one(plugin):
     assert made.call("get", "") == b"old"
 
 
+@pytest.mark.same_process("a million crossings between processes take a minute")
 def test_a_variable_that_is_set_a_million_times_takes_no_more_room(plugin):
     """Space is used again."""
     made = plugin(

@@ -135,6 +135,9 @@ extism.Plugin(
     policy=extism.SourcePolicy(schemes={"https"}),
 )
 
+extism.Plugin(manifest, isolation="process")
+extism.Pool(manifest, isolation=extism.WorkerLimits(memory_bytes=1 << 30, cpu_seconds=None))
+extism.Plugin(manifest, isolation="thread")  # type: ignore[arg-type]
 extism.Plugin()  # type: ignore[call-arg]
 extism.Plugin(7)  # type: ignore[arg-type]
 extism.Plugin(manifest, functions=[print])  # type: ignore[list-item]

@@ -48,6 +48,17 @@ def test_a_line_compares_a_side_with_the_base():
     assert line(ROW, "ours") == cells
 
 
+@pytest.mark.parametrize(
+    ("seconds", "cells"),
+    [(62e-6, ("60 us more", "met")), (65e-6, ("60 us more", "**missed** by 5 %"))],
+)
+def test_a_case_that_may_cost_so_much_more_says_whether_it_does(seconds, cells):
+    """It needs no upstream beside it: what counts is our best less the other's."""
+    row = Row("isolation: echo 16 B", {"here": [2e-6], "apart": [seconds]}, base="here")
+
+    assert line(row, "apart")[-2:] == cells
+
+
 def test_a_second_version_of_ours_is_named():
     """The first is what the column says."""
     row = Row("noop", {"upstream": [4.0], "ours": [2.0], "apart": [3.0]})
