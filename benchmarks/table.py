@@ -32,14 +32,16 @@ def shown(value: float, unit: str) -> str:
 
 
 def figure(row: Row, side: str, target: Target) -> float:
-    """Return what the target is about: the ratio of the best, or our best where more is better."""
+    """Return what the target is about: the ratio of the best, what one is more, or our best where more is better."""
+    if target.is_excess:
+        return row.best(side) - row.best(row.base)
     return row.best(side) if target.is_least else row.best_ratio(side)
 
 
 def verdict(row: Row, side: str) -> tuple[str, str]:
     """Return the target of a row and whether it is met; empty where there is none."""
     target = target_of(row.case)
-    if target is None or row.base != UPSTREAM:
+    if target is None or (row.base != UPSTREAM and not target.is_excess):
         return "", ""
     found = figure(row, side, target)
     if target.is_met_by(found):

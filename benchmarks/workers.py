@@ -13,7 +13,7 @@ import subprocess
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from plan import ROOT, Plan, Side
+from plan import ROOT, UPSTREAM, Plan, Side
 from rows import Row
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def agreed(case: str, answers: dict[str, Any]) -> None:
         raise AssertionError(f"{case}: the sides answer differently: {shown}")
 
 
-def compared(plan: Plan, cases: str, folder: Path) -> Iterator[Row]:
-    """Measure the cases of a module on all sides; one that a side does not offer is left out."""
+def compared(plan: Plan, cases: str, folder: Path, base: str = UPSTREAM) -> Iterator[Row]:
+    """Measure the cases of a module on all sides, beside `base`; one that a side does not offer is left out."""
     with ExitStack() as stack:
         workers = [
             stack.enter_context(
@@ -111,7 +111,7 @@ def compared(plan: Plan, cases: str, folder: Path) -> Iterator[Row]:
                 worker.side.name: (lambda worker=worker, case=case: worker.sample(case))
                 for worker in workers
             }
-            yield Row(case, interleaved(runs, plan.rounds))
+            yield Row(case, interleaved(runs, plan.rounds), base=base)
 
 
 def probed(side: Side, script: str, *arguments: str | Path, home: Path) -> Any:
