@@ -15,12 +15,14 @@ import _imp
 import gc
 import importlib
 import importlib.util
+import io
 import json
 import linecache
 import marshal
 import os
 import site
 import sys
+import time
 import traceback
 import zipimport
 import zlib
@@ -81,6 +83,9 @@ COMMON = (
     "zlib",
 )
 
+
+# How many files can be open at once, in any host of ours.
+MOST_FILES = 64
 
 # So often that bytecode has adapted itself for good.
 REHEARSALS = 20
@@ -342,7 +347,9 @@ def run_bundle(bundle: Bundle) -> dict[str, Any]:
     keep_bundle(bundle)
     imports = importlib.import_module("extism.imports")
     imports.bind(bundle.imports, bundle.first_slot)
+    before = open_files()
     importlib.import_module(bundle.main)
+    refuse(open_files() - before)
     result = {
         "exports": importlib.import_module("extism.exports").report(),
         "imports": imports.report(),
@@ -352,6 +359,32 @@ def run_bundle(bundle: Bundle) -> dict[str, Any]:
     settle()
     remember_lines(bundle)
     return result
+
+
+def open_files() -> set[int]:
+    """Return the numbers of all open files and folders."""
+    found = set()
+    for number in range(MOST_FILES):
+        try:
+            os.fstat(number)
+        except OSError:
+            continue
+        found.add(number)
+    return found
+
+
+def refuse(left: set[int]) -> None:
+    """Refuse files that the module level has left open: no copy has them, and their numbers will mean others."""
+    names = {
+        each.fileno(): each.name
+        for each in gc.get_objects()
+        if isinstance(each, io.FileIO) and not each.closed
+    }
+    for number in sorted(left):
+        raise OSError(
+            f"the file {names.get(number, number)!r} is still open when the module level has run; no instance of the "
+            "plugin would have it: close it, or open it inside a plugin function"
+        )
 
 
 def keep_bundle(bundle: Bundle) -> None:
@@ -450,10 +483,29 @@ def text_of(error: BaseException) -> str:
         return f"<its text cannot be made: {type(second).__name__}>"
 
 
+def seed(random: Any) -> None:
+    """Draw the state of `random`: as its `seed()`, but of 32 bytes; 2500 would be most of a first call."""
+    random._inst.gauss_next = None
+    super(random.Random, random._inst).seed(int.from_bytes(os.urandom(32)))
+
+
+def forget_names(tempfile: Any) -> None:
+    """Let `tempfile` seed what it takes its names from, when it is next asked."""
+    tempfile._name_sequence = None
+
+
+def restart(logging: Any) -> None:
+    """Let `relativeCreated` count from now on."""
+    logging._startTime = time.time_ns()
+
+
+# What library modules have drawn or measured while building, and what each copy must have of its own.
+RENEWALS = (("random", seed), ("tempfile", forget_names), ("logging", restart))
+
+
 def wake() -> None:
     """Make a copy of the snapshot differ from its siblings: the first call of each comes through here."""
-    random = sys.modules.get("random")
-    if random is not None:
-        # As `random.seed()`, with 32 bytes instead of 2500, which would be most of a first call.
-        random._inst.gauss_next = None
-        super(random.Random, random._inst).seed(int.from_bytes(os.urandom(32)))
+    for name, renew in RENEWALS:
+        module = sys.modules.get(name)
+        if module is not None:
+            renew(module)
