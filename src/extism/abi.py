@@ -14,8 +14,8 @@ from extism._dataclass import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Final, Literal, TypeAlias
+    from collections.abc import Callable
+    from typing import Any, Final, Literal, TypeAlias
 
 __all__ = [
     "CALLABLE_RESULTS",
@@ -119,13 +119,15 @@ class HostImport:
         results: WebAssembly types.
         body: Called with the running call (`_runtime.call.Call`) and one Python number for each
             parameter; gives one number for each result. Integers come signed; either sign is taken.
+        may_wait: Whether the body may give what is to be waited for instead (`_engine.waiting.Awaited`).
     """
 
     namespace: str
     name: str
     params: tuple[ValueType, ...]
     results: tuple[ValueType, ...]
-    body: Callable[..., Sequence[int | float]]
+    body: Callable[..., Any]
+    may_wait: bool = False
 
 
 _KERNEL: Final = (

@@ -8,20 +8,22 @@ call it a million times a second. What functions are, and how their types are fo
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from extism._runtime.call import AwaitedCall
 from extism.current import CurrentPlugin
 from extism.errors import CallError, HostFunctionError, SignatureError
 from extism.values import Val
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from extism._runtime.call import Call
     from extism.signatures import Signature
     from extism.values import ValType
 
-__all__ = ["explicit_body", "inferred_body"]
+__all__ = ["explicit_body", "inferred_body", "is_async"]
 
 _current: Final = CurrentPlugin.of
 
@@ -31,6 +33,8 @@ Body: TypeAlias = "Callable[..., Sequence[Any]]"
 
 def inferred_body(f: Callable[..., Any], signature: Signature, user_data: tuple[Any, ...]) -> Body:
     """Return the body of a function whose annotations say what crosses."""
+    if is_async(f):
+        return _awaited_inferred_body(f, signature, user_data)
     reads = tuple(wire.read for _, wire in signature.params)
     has_plugin = signature.has_plugin
     write = _writing(signature)
@@ -65,6 +69,8 @@ def explicit_body(
     user_data: tuple[Any, ...],
 ) -> Body:
     """Return the body of a function that is called with lists of `Val`."""
+    if is_async(f):
+        return _awaited_explicit_body(label, f, args, returns, user_data)
     # One value is the common case, and a list of one a quarter of the cost of a comprehension.
     only_arg = args[0] if len(args) == 1 else None
     only_return = returns[0] if len(returns) == 1 else None
@@ -85,6 +91,69 @@ def explicit_body(
         return _given(label, outputs, returns)
 
     return body
+
+
+def is_async(f: Callable[..., Any]) -> bool:
+    """Tell whether calling `f` gives something to be awaited."""
+    return any(map(inspect.iscoroutinefunction, (f, type(f).__call__)))
+
+
+def _awaited_inferred_body(
+    f: Callable[..., Awaitable[Any]], signature: Signature, user_data: tuple[Any, ...]
+) -> Body:
+    """Return the same for an `async def`, which is awaited where the call is."""
+    label, write = signature.label, _writing(signature)
+
+    def body(call: Call, *numbers: Any) -> Any:
+        patient = _patient(call, label)
+        plugin = call.current or _current(call)
+        values: list[Any] = [plugin] if signature.has_plugin else []
+        for index, (number, (_, wire)) in enumerate(zip(numbers, signature.params, strict=True)):
+            try:
+                values.append(wire.read(plugin, number))
+            except CallError:
+                raise
+            except Exception as exc:
+                raise _wrong_value(signature, index, exc) from exc
+        wait = _awaiting(label, f, *values, *user_data)
+        return patient.wait_for(wait, lambda result: write(plugin, result))
+
+    return body
+
+
+def _awaited_explicit_body(
+    label: str,
+    f: Callable[..., Awaitable[Any]],
+    args: list[ValType],
+    returns: list[ValType],
+    user_data: tuple[Any, ...],
+) -> Body:
+    """Return the same for an `async def`, which is awaited where the call is."""
+
+    def body(call: Call, *numbers: Any) -> Any:
+        patient = _patient(call, label)
+        outputs = [Val(kind, 0) for kind in returns]
+        inputs = list(map(Val, args, numbers))
+        wait = _awaiting(label, f, call.current or _current(call), inputs, outputs, *user_data)
+        return patient.wait_for(wait, lambda _: _given(label, outputs, returns))
+
+    return body
+
+
+def _patient(call: Call, label: str) -> AwaitedCall:
+    if not isinstance(call, AwaitedCall):
+        raise CallError(
+            f"host function {label} is async, and nobody awaits this call: use `await plugin.acall(...)`",
+            function=call.function,
+        )
+    return call
+
+
+async def _awaiting(label: str, f: Callable[..., Awaitable[Any]], *values: Any) -> Any:
+    try:
+        return await f(*values)
+    except Exception as exc:
+        raise _raised(label, exc) from exc
 
 
 def _raised(label: str, exc: Exception) -> HostFunctionError:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, overl
 
 from extism import abi, registry
 from extism.abi import HostImport
-from extism.bodies import explicit_body, inferred_body
+from extism.bodies import explicit_body, inferred_body, is_async
 from extism.signatures import infer, label_of, wasm_types
 from extism.values import WASM_TYPES, ValType
 
@@ -98,7 +98,10 @@ class Function:
     def host_import(self) -> HostImport:
         """Return the function as the runtime links it."""
         namespace = self.namespace or abi.USER
-        return HostImport(namespace, self.name, self._params, self._results, self._body)
+        may_wait = is_async(self.f)
+        return HostImport(
+            namespace, self.name, self._params, self._results, self._body, may_wait=may_wait
+        )
 
 
 class ExplicitFunction(Function, Generic[P, R]):

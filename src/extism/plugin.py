@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from extism._isolation.program import Lodging
     from extism._isolation.remote import RemoteInstance
     from extism._runtime.instance import Entry, Instance, Program
+    from extism.awaits import Awaits
     from extism.buffers import ByteBuffer
     from extism.functions import Function
     from extism.given import PluginSource
@@ -70,6 +71,8 @@ class Plugin:
         ValueError: `isolation` is asked for, and the `CompiledPlugin` was made without.
     """
 
+    _awaits: Awaits | None = None
+
     def __init__(
         self,
         plugin: PluginSource | CompiledPlugin,
@@ -92,7 +95,7 @@ class Plugin:
         self._lock = allocate_lock()
         self._owner: int | None = None
         self._instance: Instance | RemoteInstance | None = None
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[Any, Any] = {}
         self._is_closed = False
         self._owns_compiled_plugin = not isinstance(plugin, CompiledPlugin)
         compiled = (
@@ -237,6 +240,66 @@ class Plugin:
             return output
         return _buffer(output) if parse is None else parse(output)
 
+    if TYPE_CHECKING:
+
+        @overload
+        async def acall(
+            self,
+            function_name: str,
+            data: str | Buffer,
+            *,
+            host_context: Any = None,
+            timeout: float | None = None,
+        ) -> bytes: ...
+        @overload
+        async def acall(
+            self,
+            function_name: str,
+            data: str | Buffer,
+            parse: Callable[[bytes], T],
+            host_context: Any = None,
+            *,
+            timeout: float | None = None,
+        ) -> T: ...
+        @overload
+        async def acall(
+            self,
+            function_name: str,
+            data: str | Buffer,
+            parse: None,
+            host_context: Any = None,
+            *,
+            timeout: float | None = None,
+        ) -> ByteBuffer: ...
+
+    async def acall(
+        self,
+        function_name: str,
+        data: str | Buffer,
+        parse: Callable[[bytes], Any] | None = bytes,
+        host_context: Any = None,
+        *,
+        timeout: float | None = None,
+    ) -> Any:
+        """
+        Run an export as `call` does, without a thread, while the event loop goes on.
+
+        Functions of the host that are `async def` are awaited in the task that awaits this; a plugin that computes
+        lets others run every few milliseconds. Who is cancelled ends the plugin's call at once, and
+        the next call gets a fresh instance; variables and config stay. Calls that are awaited wait for each other.
+
+        Raises:
+            Error: What `call` raises.
+            CancelledError: The task was cancelled.
+        """
+        from extism.acall import acall
+
+        content = data if data.__class__ is bytes else _input(data)
+        output = await acall(self, _name(function_name), content, host_context, timeout)
+        if parse is bytes:
+            return output
+        return _buffer(output) if parse is None else parse(output)
+
     def function_exists(self, name: str) -> bool:
         """Return whether `call` can run an export of that name."""
         return name in self._check_open().callable_names()
@@ -377,7 +440,7 @@ class Plugin:
 
     def _check_free(self) -> None:
         if self._is_mine():
-            raise _busy()
+            raise _busy(is_awaited=self._awaits is not None and self._awaits.turn is not None)
 
     def _elsewhere(self, run: Callable[[], T]) -> T:
         """Return what `run` returns on a thread of ours, as this one has too small a stack."""
@@ -437,7 +500,12 @@ class CancelHandle:
         return True
 
 
-def _busy() -> PluginBusy:
+def _busy(*, is_awaited: bool) -> PluginBusy:
+    if is_awaited:
+        return PluginBusy(
+            "cannot make reentrant calls into plugin: a call of it is awaited on this very thread; await "
+            "`acall`, or use a second Plugin"
+        )
     return PluginBusy(
         "cannot make reentrant calls into plugin: a host function called the plugin that is "
         "running it; use a second Plugin"

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import functools
 import os
-from contextlib import contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar, Unpack, overload
 
 from extism.compiled import CompiledPlugin
@@ -17,8 +22,7 @@ from extism.pooled import PluginOptions, PooledPlugin
 from extism.turns import CLOSED, Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
 
     from typing_extensions import Buffer
@@ -76,7 +80,7 @@ class PoolStatistics(NamedTuple):
 
 class Pool:
     """
-    Copies of one plugin for many threads: made when they are needed, used again, never more than `maximum`.
+    Copies of one plugin for many threads and tasks: made when they are needed, used again, never more than `maximum`.
 
     A copy keeps its variables and its memory from one loan to the next; the one that came back last is
     lent first. It is closed instead after `max_calls` calls, and after a call that did not come to its end by
@@ -164,9 +168,59 @@ class Pool:
         with self.plugin() as copy:
             return copy.call(function_name, data, parse, host_context, timeout=timeout)
 
-    def plugin(self, timeout: float | None = None) -> AbstractContextManager[Plugin]:
+    @overload
+    async def acall(
+        self,
+        function_name: str,
+        data: str | Buffer,
+        *,
+        host_context: Any = None,
+        timeout: float | None = None,
+    ) -> bytes: ...
+    @overload
+    async def acall(
+        self,
+        function_name: str,
+        data: str | Buffer,
+        parse: Callable[[bytes], T],
+        host_context: Any = None,
+        *,
+        timeout: float | None = None,
+    ) -> T: ...
+    @overload
+    async def acall(
+        self,
+        function_name: str,
+        data: str | Buffer,
+        parse: None,
+        host_context: Any = None,
+        *,
+        timeout: float | None = None,
+    ) -> ByteBuffer: ...
+    async def acall(
+        self,
+        function_name: str,
+        data: str | Buffer,
+        parse: Callable[[bytes], Any] | None = bytes,
+        host_context: Any = None,
+        *,
+        timeout: float | None = None,
+    ) -> Any:
         """
-        Lend a copy for the length of a `with` block; it must not be used after it.
+        Run an export on a copy, as `Plugin.acall` does; the event loop goes on while this waits for a copy, too.
+
+        Raises:
+            PoolTimeout: No copy became free within the pool's `timeout`.
+            PluginClosed: The pool was closed.
+            PluginBusy: This task holds all copies itself.
+            Error: What `Plugin.acall` raises, or what making a copy raises.
+        """
+        async with self.plugin() as copy:
+            return await copy.acall(function_name, data, parse, host_context, timeout=timeout)
+
+    def plugin(self, timeout: float | None = None) -> Loan:
+        """
+        Lend a copy for the length of a `with` block, or of an `async with` block; it must not be used after it.
 
         Args:
             timeout: Seconds to wait for one, 0 not to wait, `math.inf` to wait for ever; what the pool
@@ -175,10 +229,10 @@ class Pool:
         Raises:
             PoolTimeout: None became free in time.
             PluginClosed: The pool was closed, before or while this waited.
-            PluginBusy: This thread holds all copies itself, and would wait for ever.
+            PluginBusy: This thread, or task, holds all copies itself, and would wait for ever.
             Error: A copy could not be made; its place is free again.
         """
-        return self._loan(self._timeout if timeout is None else timeout)
+        return Loan(self, self._timeout if timeout is None else timeout)
 
     def function_exists(self, name: str) -> bool:
         """Return whether `call` can run an export of that name; no copy is needed for it."""
@@ -217,6 +271,49 @@ class Pool:
             yield turn.copy
         finally:
             self._turns.give_back(turn)
+
+    @asynccontextmanager
+    async def _awaited_loan(self, timeout: float | None) -> AsyncIterator[Plugin]:
+        from extism.awaited_turns import take
+
+        turn = await take(self._turns, timeout, is_slow=self._compiled.program.runs_code)
+        assert turn.copy is not None
+        try:
+            yield turn.copy
+        finally:
+            self._turns.give_back(turn)
+
+
+class Loan(AbstractContextManager["Plugin"], AbstractAsyncContextManager["Plugin"]):
+    """A copy of a pool, for a `with` block or an `async with` block; made by `Pool.plugin`."""
+
+    def __init__(self, pool: Pool, timeout: float | None) -> None:
+        self._pool = pool
+        self._timeout = timeout
+
+    def __enter__(self) -> Plugin:
+        self._block = self._pool._loan(self._timeout)  # noqa: SLF001 - its own pool
+        return self._block.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return self._block.__exit__(kind, value, traceback)
+
+    async def __aenter__(self) -> Plugin:
+        self._awaited = self._pool._awaited_loan(self._timeout)  # noqa: SLF001 - its own pool
+        return await self._awaited.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return await self._awaited.__aexit__(kind, value, traceback)
 
 
 def _compiled(plugin: PluginSource | CompiledPlugin, options: PluginOptions) -> CompiledPlugin:

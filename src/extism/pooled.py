@@ -48,7 +48,7 @@ class PluginOptions(TypedDict, total=False):
 
 class PooledPlugin(Plugin):
     """
-    A copy of a pool; `call` works only while it is lent.
+    A copy of a pool; `call` and `acall` work only while it is lent.
 
     Attributes:
         is_lent: Whether somebody has it.
@@ -69,11 +69,7 @@ class PooledPlugin(Plugin):
             PluginClosed: It was given back, or the plugin was closed.
             Error: What `Plugin.call` raises.
         """
-        if not self.is_lent:
-            raise PluginClosed(
-                "the plugin was given back to its pool; use it inside its `with` block"
-            )
-        self.call_count += 1
+        self._count()
         try:
             return super().call(*args, **kwargs)
         except BaseException as exc:
@@ -85,6 +81,28 @@ class PooledPlugin(Plugin):
         self._check_open()
         loan = self.loan
         return CancelHandle(self, lambda: self.is_lent and self.loan == loan)
+
+    async def acall(self, *args: Any, **kwargs: Any) -> Any:
+        """
+        Run an export as `Plugin.acall` does, and note whether the guest came to its end.
+
+        Raises:
+            PluginClosed: It was given back, or the plugin was closed.
+            Error: What `Plugin.acall` raises.
+        """
+        self._count()
+        try:
+            return await super().acall(*args, **kwargs)
+        except BaseException as exc:
+            self._is_in_doubt = self._is_in_doubt or _leaves_doubt(exc)
+            raise
+
+    def _count(self) -> None:
+        if not self.is_lent:
+            raise PluginClosed(
+                "the plugin was given back to its pool; use it inside its `with` block"
+            )
+        self.call_count += 1
 
     def is_worn(self, max_calls: int | None) -> bool:
         """Return whether it is not to be lent again."""

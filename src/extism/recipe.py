@@ -23,7 +23,7 @@ from extism._runtime.fusing import can_fuse, fused_label, kernel_imports
 from extism._runtime.homes import Homes
 from extism._runtime.instance import Program
 from extism._runtime.kernel_source import PARTS, kernel_parts, kernel_wasm, memory_count
-from extism._runtime.linking import Unit, check_imports, host_linker, in_order
+from extism._runtime.linking import Unit, check_imports, host_linker, in_order, may_wait
 from extism._runtime.outcome import CREATION
 from extism.errors import CompileError, Error, LinkError, WasmError
 from extism.manifest import MAIN
@@ -166,13 +166,13 @@ class Recipe:
             )
 
         with Stage("Unable to compile Extism plugin: "):
-            fused = self._fused(modules, extras, linker_on)
+            fused = self._fused(modules, extras, linker_on, host)
             units = tuple(
                 [
                     Unit(
                         each.name,
                         each.outline,
-                        None if fused else self._metered(by_name[each.name]),
+                        None if fused else self._metered(by_name[each.name], host),
                     )
                     for each in ordered
                 ]
@@ -211,13 +211,15 @@ class Recipe:
         modules: Sequence[Loaded],
         extras: tuple[str, ...],
         linker_on: Callable[[Engine, Sequence[HostImport]], Linker],
+        host: Sequence[HostImport],
     ) -> Homes | None:
         """Return the plugin with the kernel inside, which has `extras`; None where they have to stay apart."""
         module = modules[0]
         is_alone = len(modules) == 1 and not self.settings.has_fuel
         if not (self._wants_fuse and is_alone and can_fuse(module.part.outline)):
             return None
-        rewrite, house = _fusing(extras), (*host_imports(), *kernel_imports())
+        waits = self._waits(module, host)
+        rewrite, house = _fusing(extras, waits), (*host_imports(), *kernel_imports())
 
         def prepare(engine: Engine) -> InstancePre:
             code = self._code(engine, module, rewrite)
@@ -240,10 +242,11 @@ class Recipe:
             log.debug("%s stays apart from the kernel: %s", module.part.name, exc)
             return None
 
-    def _metered(self, module: Loaded) -> Module:
+    def _metered(self, module: Loaded, host: Sequence[HostImport]) -> Module:
         """Return native code of a module that stays apart from the kernel, with its growth out of the budget."""
         part = module.part
-        rewrite = metering(takes_start=part.is_command and part.name != MAIN)
+        takes_start = part.is_command and part.name != MAIN
+        rewrite = metering(takes_start=takes_start, waits=self._waits(module, host))
         try:
             return self._code(self._engine, module, rewrite)
         except (CompileError, WasmError) as exc:
@@ -256,6 +259,10 @@ class Recipe:
                 f"the engine takes this module, but not with its memory limited: {exc}",
                 module=part.name,
             ) from exc
+
+    def _waits(self, module: Loaded, host: Sequence[HostImport]) -> tuple[tuple[str, str], ...]:
+        """Return the imports that may have to wait; none where code cannot be stopped."""
+        return may_wait(module.part.outline, host) if self.settings.is_interruptible else ()
 
     def _budget(self, parts: Sequence[Part]) -> Budget:
         """Return what the manifest grants; where it says nothing, what the host grants."""
@@ -282,15 +289,15 @@ class Recipe:
 
 
 @cache
-def _fusing(parts: tuple[str, ...]) -> Rewrite:
+def _fusing(parts: tuple[str, ...], waits: tuple[tuple[str, str], ...]) -> Rewrite:
     """Return `fuse` with a kernel of `parts`, as the cache wants it; it is loaded when it has to be done."""
 
     def fused(wasm: bytes) -> bytes:
         from extism._runtime.fuse import fuse
 
-        return fuse(wasm, parts)
+        return fuse(wasm, parts, waits)
 
-    return Rewrite(fused_label(parts), fused)
+    return Rewrite(fused_label(parts, waits), fused)
 
 
 def _kernel_parts(parts: Sequence[Part], host: Sequence[HostImport]) -> tuple[str, ...]:

@@ -65,10 +65,6 @@ def infer(label: str, f: Callable[..., Any], user_data: tuple[Any, ...]) -> Sign
             f"(host function {label})",
             function=label,
         )
-    if inspect.iscoroutinefunction(f):
-        raise SignatureError(
-            f"host function {label} is async; a plugin cannot wait for it", function=label
-        )
     returned = hints.pop("return", None)
     names = list(hints)
     if not _takes_all(f, parameters):

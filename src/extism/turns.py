@@ -24,8 +24,19 @@ from extism.errors import PluginBusy, PluginClosed, PoolTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol, Self
 
     from extism.pooled import PooledPlugin
+
+    class Signal(Protocol):
+        """A lock, or something like it."""
+
+        def acquire(self, blocking: bool = ..., timeout: float = ...) -> bool:  # noqa: FBT001
+            """Wait until it is released."""
+
+        def release(self) -> None:
+            """Wake who waits for it."""
+
 
 __all__ = ["Turn", "Turns"]
 
@@ -41,18 +52,38 @@ class Turn:
         calls_before: How many calls it had run when they got it.
         is_refused: Whether the pool was closed before they got one.
         signal: Locked until they need not wait any longer.
-        thread: Who they are.
+        task: Who they are, if they await it (`awaited_turns.py`); None for a thread.
+        thread: Who they are, or where their loop runs.
     """
 
-    __slots__ = ("calls_before", "copy", "is_refused", "signal", "thread")
+    __slots__ = ("calls_before", "copy", "is_refused", "signal", "task", "thread")
+    signal: Signal
 
     def __init__(self) -> None:
         self.copy: PooledPlugin | None = None
         self.calls_before = 0
         self.is_refused = False
-        self.signal = threading.Lock()
-        self.signal.acquire()
+        self.task: object = None
+        self.signal = self._signal()
         self.thread = first_caller(threading.get_ident())
+
+    def lent(self) -> Self:
+        """Let the copy be used, from now on."""
+        assert self.copy is not None, "they got one, or made one"
+        self.copy.loan += 1
+        self.copy.is_lent = True
+        return self
+
+    def _signal(self) -> Signal:
+        signal = threading.Lock()
+        signal.acquire()
+        return signal
+
+    def is_needed_by(self, waiting: Turn) -> bool:
+        """Tell whether who has this turn cannot give back its copy while `waiting` waits."""
+        if self.thread != waiting.thread:
+            return False
+        return waiting.task is None or self.task is None or self.task is waiting.task
 
     def check(self) -> None:
         """Raise `PluginClosed` if it was refused."""
@@ -65,7 +96,7 @@ class Turns:
     The copies of one pool and the queue for them.
 
     Args:
-        make: Makes a copy.
+        make: Makes a copy, for a turn that has a place without one.
         maximum: How many there may be.
         max_calls: How many calls a copy may run; any number if None.
     """
@@ -73,7 +104,7 @@ class Turns:
     def __init__(
         self, make: Callable[[], PooledPlugin], maximum: int, max_calls: int | None = None
     ) -> None:
-        self._make = make
+        self.make = make
         self._maximum = maximum
         self._max_calls = max_calls
         self._lock = threading.Lock()
@@ -128,18 +159,20 @@ class Turns:
             Error: A copy could not be made.
         """
         turn = Turn()
-        self._waiting.append(turn)
         try:
-            self._settle()
+            self.queue_up(turn)
             self._wait(turn, timeout)
             if turn.copy is None:
-                turn.copy = self._make()
+                turn.copy = self.make()
         except BaseException:
-            self._give_up(turn)
+            self.give_up(turn)
             raise
-        turn.copy.loan += 1
-        turn.copy.is_lent = True
-        return turn
+        return turn.lent()
+
+    def queue_up(self, turn: Turn) -> None:
+        """Let a turn wait; its signal says when it need not any longer."""
+        self._waiting.append(turn)
+        self._settle()
 
     def _wait(self, turn: Turn, timeout: float | None) -> None:
         if turn.signal.acquire(blocking=False):
@@ -147,24 +180,32 @@ class Turns:
             return
         longest = threading.TIMEOUT_MAX
         seconds = longest if timeout is None else min(max(timeout, 0), longest)
-        if seconds == longest and self._is_stuck(turn):
-            raise PluginBusy(
-                f"this thread holds all {self._maximum} plugins of the pool and waits for one more: "
-                "give one back first, or raise `maximum`"
-            )
-        if not turn.signal.acquire(timeout=seconds) and self._leave(turn):
-            raise PoolTimeout(f"no plugin became free within {timeout} s: {self}")
+        if seconds == longest and self.is_stuck(turn):
+            raise self.busy("thread")
+        if not turn.signal.acquire(timeout=seconds) and self.leave(turn):
+            raise self.late(timeout)
         turn.check()
 
-    def _is_stuck(self, turn: Turn) -> bool:
-        """Tell whether only this very thread could give back what this turn waits for."""
+    def is_stuck(self, turn: Turn) -> bool:
+        """Tell whether only who waits could give back what this turn waits for."""
         with self._lock:
             is_waiting = turn in self._waiting
-            found = is_waiting and all(each.thread == turn.thread for each in self._busy)
+            found = is_waiting and all(each.is_needed_by(turn) for each in self._busy)
         self._settle()
         return found
 
-    def _leave(self, turn: Turn) -> bool:
+    def busy(self, who: str) -> PluginBusy:
+        """Return the error of a thread or a task that holds all copies itself."""
+        return PluginBusy(
+            f"this {who} holds all {self._maximum} plugins of the pool and waits for one more: "
+            "give one back first, or raise `maximum`"
+        )
+
+    def late(self, timeout: float | None) -> PoolTimeout:
+        """Return the error of who waited in vain."""
+        return PoolTimeout(f"no plugin became free within {timeout} s: {self}")
+
+    def leave(self, turn: Turn) -> bool:
         """Leave the queue after waiting in vain; False if the turn has come in the very last moment."""
         with self._lock:
             is_waiting = turn in self._waiting
@@ -174,7 +215,7 @@ class Turns:
         self._settle()
         return is_waiting
 
-    def _give_up(self, turn: Turn) -> None:
+    def give_up(self, turn: Turn) -> None:
         """Forget a turn that ended in an error: its wait, or its place."""
         with self._lock:
             if turn in self._waiting:

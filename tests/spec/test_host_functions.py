@@ -503,9 +503,6 @@ def unknown_name(a: "Nowhere") -> None: ...  # noqa: F821, UP037 - the case
 def late_plugin(a: int, plugin: CurrentPlugin) -> None: ...
 
 
-async def later(a: int) -> None: ...
-
-
 def bare_before(a=1, b: int = 2) -> None: ...
 
 
@@ -522,7 +519,6 @@ def bare_before(a=1, b: int = 2) -> None: ...
         (starred, "a", "a may not have an annotation"),
         (unknown_name, "", "cannot be read"),
         (late_plugin, "plugin", "Could not infer input type for argument plugin"),
-        (later, "", "is async"),
         (bare_before, "a", "a has no annotation, so it cannot come before b"),
     ],
     ids=lambda value: getattr(value, "__name__", None),

@@ -20,7 +20,7 @@ from reference_source import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reference_source import Definition
+    from reference_source import Definition, Function
 
 __all__ = ["guest_api", "host_api"]
 
@@ -151,7 +151,7 @@ def _entry(name: str, module: str) -> Iterable[str]:
             yield from _member(name, member)
 
 
-def _member(owner: str, nodes: list[ast.FunctionDef]) -> Iterable[str]:
+def _member(owner: str, nodes: list[Function]) -> Iterable[str]:
     name = f"{owner}.{nodes[-1].name}"
     text = ast.get_docstring(nodes[-1])
     assert text, f"{name} has no docstring"

@@ -25,7 +25,8 @@ __all__ = [
 
 ROOT = Path(__file__).parents[2] / "src"
 
-Definition: TypeAlias = ast.ClassDef | ast.FunctionDef | ast.AnnAssign
+Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+Definition: TypeAlias = ast.ClassDef | Function | ast.AnnAssign
 
 _WIDTH = 92
 
@@ -70,7 +71,7 @@ def definitions(module: str, name: str) -> list[Definition]:
 
 
 def _name(node: ast.stmt) -> str:
-    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+    if isinstance(node, ast.ClassDef | Function):
         return node.name
     return ast.unparse(node.target) if isinstance(node, ast.AnnAssign) else ""
 
@@ -92,11 +93,11 @@ def docstring(module: str, node: Definition) -> str:
     return ""
 
 
-def members(node: ast.ClassDef) -> list[list[ast.FunctionDef]]:
+def members(node: ast.ClassDef) -> list[list[Function]]:
     """The public methods and properties of a class, in its order, each behind its overloads."""
-    found: dict[str, list[ast.FunctionDef]] = {}
+    found: dict[str, list[Function]] = {}
     for each in _shown(node.body):
-        if isinstance(each, ast.FunctionDef) and not each.name.startswith("_"):
+        if isinstance(each, Function) and not each.name.startswith("_"):
             found.setdefault(each.name, []).append(each)
     return list(found.values())
 
@@ -110,7 +111,7 @@ def fields(node: ast.ClassDef) -> list[ast.AnnAssign]:
     ]
 
 
-def is_property(node: ast.FunctionDef) -> bool:
+def is_property(node: Function) -> bool:
     return any("property" in ast.unparse(each) for each in node.decorator_list)
 
 
@@ -123,8 +124,9 @@ def signature(name: str, nodes: list[Definition]) -> str:
         return _constructor(name, node)
     if is_property(node):
         return f"{name}: {_returns(node)}"
-    functions = [each for each in nodes if isinstance(each, ast.FunctionDef)]
+    functions = [each for each in nodes if isinstance(each, Function)]
     shown = functions[:-1] or functions
+    name = f"await {name}" if isinstance(node, ast.AsyncFunctionDef) else name
     return "\n\n".join(_called(name, _arguments(each.args), _returns(each)) for each in shown)
 
 
@@ -158,7 +160,7 @@ def _argument(field: ast.AnnAssign) -> str:
     return head if value is None else f"{head} = {ast.unparse(value)}"
 
 
-def _returns(node: ast.FunctionDef) -> str:
+def _returns(node: Function) -> str:
     return ast.unparse(node.returns) if node.returns else ""
 
 

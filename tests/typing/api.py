@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import json
 import uuid
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, assert_type
 
@@ -190,6 +191,29 @@ extism.Plugin(compiled, config={"key": "value"})
 spec = extism.PluginSpec.of("plugin.wasm", wasi=True)
 assert_type(spec.plugin(functions), extism.Plugin)
 assert_type(spec.compiled(), extism.CompiledPlugin)
+
+
+# --- calls that are awaited
+
+
+@extism.host_fn()
+async def looked_up(user: str) -> str:
+    return user
+
+
+waited: Coroutine[Any, Any, str] = looked_up("x")
+
+
+async def awaiting(plugin: extism.Plugin, pool: extism.Pool) -> None:
+    assert_type(await plugin.acall("f", "text"), bytes)
+    assert_type(await plugin.acall("f", data=b"x", host_context=object(), timeout=1.5), bytes)
+    assert_type(await plugin.acall("f", "", bytes.decode), str)
+    assert_type(await plugin.acall("f", "", parse=None), ByteBuffer)
+    assert_type(await pool.acall("f", "", len, timeout=2), int)
+    async with pool.plugin(timeout=0) as lent:
+        assert_type(lent, extism.Plugin)
+    await plugin.acall("f")  # type: ignore[call-overload]
+    await pool.acall("f", 1)  # type: ignore[call-overload]
 
 
 # --- pools

@@ -268,6 +268,7 @@ SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     **{f"wasmtime_config_{flag}_set": (None, (_P, c_bool)) for flag in _CONFIG_FLAGS},
     "wasmtime_config_cranelift_opt_level_set": (None, (_P, c_uint8)),
     "wasmtime_config_max_wasm_stack_set": (None, (_P, c_size_t)),
+    "wasmtime_config_host_stack_creator_set": (None, (_P, _P)),
     "wasmtime_pooling_allocation_config_new": (_P, ()),
     "wasmtime_pooling_allocation_config_delete": (None, (_P,)),
     **{
@@ -334,6 +335,9 @@ SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "wasmtime_instance_export_get": (c_bool, (_P, _P, c_char_p, c_size_t, _P)),
     # what instances hold
     "wasmtime_func_call_unchecked": (_P, (_P, _P, _P, c_size_t, _P)),
+    "wasmtime_func_call_async": (_P, (_P, _P, _P, c_size_t, _P, c_size_t, _P, _P)),
+    "wasmtime_call_future_poll": (c_bool, (_P,)),
+    "wasmtime_call_future_delete": (None, (_P,)),
     "wasmtime_memory_data": (_P, (_P, _P)),
     "wasmtime_memory_data_size": (c_size_t, (_P, _P)),
     "wasmtime_memory_grow": (_P, (_P, _P, c_uint64, _P)),

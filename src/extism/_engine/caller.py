@@ -13,9 +13,11 @@ from ctypes import byref, c_char, c_void_p, memmove, string_at
 
 from extism._engine.bindings import EXTERN_MEMORY, Extern, FuncCallback, lib
 from extism._engine.faults import CallerTrap, Interrupted
+from extism._engine.fibers import Awaited
 from extism._engine.shelter import sheltered
 from extism._engine.store import store_at
-from extism._engine.trampoline import SLOT, keep_raised, layout
+from extism._engine.trampoline import SLOT, keep_raised, layout, running, trap
+from extism._engine.waiting import ask_for_patience, fiber_of
 from extism._engine.wasi_behind import Behind
 
 TYPE_CHECKING = False
@@ -85,28 +87,45 @@ class Caller:
         memmove(self._address + offset, data, len(data))
 
 
-def callback(params: Sequence[str], body: Callable[..., int]) -> Any:
+def callback(params: Sequence[str], body: Callable[..., int | Awaited]) -> Any:
     """
     Return what C calls instead of a Python function that is told its caller and gives one i32.
 
     Args:
         params: WebAssembly types of the parameters; integers arrive without a sign.
-        body: Called with a `Caller` and one number for each parameter.
+        body: Called with a `Caller` and one number for each parameter; may give an `Awaited` where code runs on a
+            fiber, whose `finish` is called with a `Caller`.
     """
     unpack = layout(tuple(params)).unpack_from
     slots: Any = c_char * (SLOT * max(len(params), 1))
     masks = [{"i32": 0xFFFFFFFF, "i64": 0xFFFFFFFFFFFFFFFF}[name] for name in params]
+
+    def ask(pointer: int, values: Sequence[int]) -> int | None:
+        """Return the result, or None where it has to be waited for (`waiting.py`)."""
+        fiber = fiber_of(pointer) if running.fiber is not None else None
+        awaited = fiber.take() if fiber is not None else None
+        if awaited is not None:
+            error: int = awaited.finish(Caller(pointer))
+            return error
+        found = body(Caller(pointer), *values)
+        if fiber is not None and isinstance(found, Awaited):
+            ask_for_patience(fiber, pointer, found)
+            return None
+        assert isinstance(found, int)
+        return found
 
     def enter(_env: int, pointer: int, address: int, _count: int) -> int | None:
         try:
             try:
                 buffer = slots.from_address(address)
                 values = [v & m for v, m in zip(unpack(buffer), masks, strict=True)]
-                _RESULT.pack_into(buffer, 0, body(Caller(pointer), *values))
+                result = ask(pointer, values)
+                if result is not None:
+                    _RESULT.pack_into(buffer, 0, result)
             except CallerTrap as exc:
-                return _trap(str(exc))
+                return trap(str(exc))
             except Interrupted as exc:
-                return _trap(str(exc))
+                return trap(str(exc))
             except BaseException as exc:  # noqa: BLE001 - it goes on from the slot (`trampoline.py`)
                 return keep_raised(exc)
         except BaseException as exc:  # noqa: BLE001 - of a signal, in the lines above
@@ -114,9 +133,3 @@ def callback(params: Sequence[str], body: Callable[..., int]) -> Any:
         return None
 
     return FuncCallback(sheltered(enter))
-
-
-def _trap(text: str) -> int:
-    data = text.encode()
-    trap: int = lib.wasmtime_trap_new(data, len(data))
-    return trap

@@ -97,6 +97,10 @@ class Engine:
         self.slots = Slots(count) if count else None
         if count:
             configure(config, count)
+        elif settings.is_interruptible:
+            from extism._engine.fiber_stacks import configure_stacks
+
+            configure_stacks(config)
         self.pointer: int = lib.wasm_engine_new_with_config(config)
         self.clock = Clock(self.pointer)
 

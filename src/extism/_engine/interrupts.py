@@ -43,10 +43,17 @@ __all__ = [
 TICK: Final = 0.005
 """Seconds between two epochs while code runs: how late a deadline may be noticed."""
 
+BRISK_TICK: Final = 0.001
+"""The same while code runs on fibers."""
+
+SLICE_TICKS: Final = 2
+"""After so many epochs, the first of them cut short, code on a fiber is stopped for others."""
+
 PARK_AFTER: Final = 1.0
 """Seconds without a running store after which the clock stops counting."""
 
 _CONTINUE: Final = 0
+_YIELD: Final = 1
 
 
 class StopReason:
@@ -70,6 +77,7 @@ if TYPE_CHECKING:
         cancelled_span: int
         is_running: bool
         is_shielded: bool
+        is_on_fiber: bool
         raised: BaseException | None
         stop_reason: str | None
 
@@ -80,7 +88,10 @@ class Clock:
 
     Attributes:
         is_parked: Whether nothing counts; a call that finds it set must `wake` the clock first.
+        tick_seconds: How long it sleeps between two epochs.
     """
+
+    tick_seconds = TICK
 
     _lock: LockType
     _bell: LockType
@@ -114,6 +125,7 @@ class Clock:
             if running_stores:
                 self.is_parked = False
             else:
+                self.tick_seconds = TICK
                 self._bell.acquire(blocking=False)
 
     def _forget_thread(self) -> None:
@@ -163,8 +175,9 @@ def _count(reference: ref[Clock], bell: LockType) -> None:
             last_running = now
         elif now - last_running > PARK_AFTER:
             clock._park()  # noqa: SLF001 - the clock's own module
+        seconds = clock.tick_seconds
         del clock
-        time.sleep(TICK)
+        time.sleep(seconds)
 
 
 def depth(thread: int) -> int:
@@ -184,20 +197,29 @@ def _decide(_context: int, key: int, delta: Array[Any], kind: Array[Any]) -> int
     kind[0] = _CONTINUE
     try:
         try:
-            return _decided(key)
+            return _decided(key, delta, kind)
         except BaseException as exc:  # noqa: BLE001 - it goes on from the store, see the module's text
             return _ended(key, exc)
     except BaseException as exc:  # noqa: BLE001 - of a second signal, in the lines above
         return _ended(key, exc)
 
 
-def _decided(key: int) -> int | None:
-    """Return the error that ends the code of a store, None to let it go on; raises what a signal's handler does."""
+def _decided(key: int, delta: Array[Any], kind: Array[Any]) -> int | None:
+    """
+    Return the error that ends the code of a store, None to let it go on; raises what a signal's handler does.
+
+    Code on a fiber goes on when it is told (`fibers.py`).
+    """
     store = running_stores.get(key)
     if store is None or store.is_shielded:
         return None
     reason = stop_reason(store)
-    return None if reason is None else _end(store, reason)
+    if reason is not None:
+        return _end(store, reason)
+    if store.is_on_fiber:
+        delta[0] = SLICE_TICKS
+        kind[0] = _YIELD
+    return None
 
 
 def _ended(key: int, exc: BaseException) -> int | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["on_a_large_stack"]
+__all__ = ["on_a_large_stack", "start"]
 
 _starting: Final = threading.Lock()
 """The size of new stacks is one for the whole process."""
@@ -45,7 +45,7 @@ def on_a_large_stack(run: Callable[[], T], stop: Callable[[], object]) -> T:
         finally:
             done.set()
 
-    _start(threading.Thread(target=copy_context().run, args=(body,), name="extism-stack"))
+    start(threading.Thread(target=copy_context().run, args=(body,), name="extism-stack"))
     try:
         done.wait()
     except BaseException:
@@ -57,7 +57,8 @@ def on_a_large_stack(run: Callable[[], T], stop: Callable[[], object]) -> T:
     return results[0]
 
 
-def _start(thread: threading.Thread) -> None:
+def start(thread: threading.Thread) -> None:
+    """Start a thread with stack for all spans; it has to `enrol` itself."""
     thread.daemon = True
     with _starting:
         before = threading.stack_size(LARGE_BYTES)

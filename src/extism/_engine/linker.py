@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from extism._engine.engine import Engine, Module
+    from extism._engine.fibers import Fiber
 
 __all__ = ["Instance", "InstancePre", "Linker"]
 
@@ -238,6 +239,18 @@ class Instance:
         """
         extern = self._extern_of_kind(name, EXTERN_FUNC)
         return Function(self.store, bindings.Func.from_buffer_copy(extern.of.func), params, results)
+
+    def fiber(self, name: str, params: Sequence[str], results: Sequence[str]) -> Fiber:
+        """
+        Return the same, for calls that can stop and go on.
+
+        Raises:
+            KeyError: There is no such function.
+        """
+        from extism._engine.fibers import Fiber
+
+        extern = self._extern_of_kind(name, EXTERN_FUNC)
+        return Fiber(self.store, bindings.Func.from_buffer_copy(extern.of.func), params, results)
 
     def memory(self, name: str, size: int | None = None) -> Memory:
         """

@@ -41,7 +41,12 @@ _KEPT_BYTES: Final = 16 << 10
 _BYTES_OF_A_MEMORY: Final = (4 << 30) + (64 << 20)
 """Address space: what 32 bits reach, and the guard pages on both sides."""
 
-_BYTES_OF_A_SLOT: Final = (_MEMORIES + 2) * _BYTES_OF_A_MEMORY + _TABLES * _TABLE_ELEMENTS * 8
+_BYTES_OF_A_STACK: Final = (2 << 20) + 4096
+"""Address space: what the engine gives a fiber, and its guard page."""
+
+_BYTES_OF_A_SLOT: Final = (
+    (_MEMORIES + 2) * _BYTES_OF_A_MEMORY + _TABLES * _TABLE_ELEMENTS * 8 + _BYTES_OF_A_STACK
+)
 """Address space: the further memories are the heap of exceptions and the page of `wasi_behind.py`."""
 
 _SETTINGS: Final = {
@@ -120,7 +125,7 @@ def configure(config: int, count: int) -> None:
         "linear_memory_keep_resident": _KEPT_BYTES,
         "table_keep_resident": _KEPT_BYTES,
         "total_component_instances": 0,
-        "total_stacks": 0,
+        "total_stacks": count,
     }
     for name, value in values.items():
         getattr(lib, f"wasmtime_pooling_allocation_config_{name}_set")(pool, value)

@@ -11,7 +11,7 @@ does not watch; so a span is opened only where the stack has room for it (`stack
 
 from __future__ import annotations
 
-from _thread import LockType, allocate_lock, get_ident
+from _thread import allocate_lock, get_ident
 from _weakref import ref
 from ctypes import addressof, byref, c_char, c_int32, c_size_t, c_uint64, c_void_p
 from time import monotonic
@@ -42,11 +42,18 @@ from extism._engine.trampoline import SLOT, layout, running
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, Final, TypeAlias
+    from typing import Any, Final, Protocol, TypeAlias
 
     from extism._engine.engine import Engine
     from extism._engine.interrupts import Clock
     from extism._engine.wasi import Wasi, World
+
+    class Alarm(Protocol):
+        """Who waits while a span is open: a lock, or something like it."""
+
+        def release(self) -> object:
+            """Wake who waits; RuntimeError if nobody waits any more."""
+
 
 __all__ = ["Function", "GlobalCell", "NoSlot", "Quick", "Store", "store_at"]
 
@@ -83,11 +90,13 @@ class Store:
         NoSlot: The engine has slots, and none is free; else the store takes one, for one instance.
 
     Attributes:
+        alarm: Released when the span is cancelled, by any thread; None while nobody waits for that.
         deadline: Monotonic seconds at which code of this span is ended; None for never.
         span: Number of the span that is, or was last, open.
         cancelled_span: The last span that was cancelled.
         is_running: Whether a span is open.
         has_fuel: Whether the engine counts what code executes.
+        is_on_fiber: Whether the code that runs can stop, and go on later (`fibers.py`).
         is_shielded: Whether code must not be ended at the moment: it is the host's own, and short.
         raised: What the handler of a signal raised while code of this store ran on the main thread.
         stop_reason: Why the interruption callback ended the code, one of `StopReason`.
@@ -96,12 +105,14 @@ class Store:
         world: What became of its `Wasi`; None without one.
     """
 
+    is_on_fiber = False
+
     def __init__(self, engine: Engine, *, wasi: Wasi | None = None) -> None:
         self.engine = engine
         self.deadline: float | None = None
         self.raised: BaseException | None = None
         self.world: World | None = None
-        self._alarm: LockType | None = None
+        self.alarm: Alarm | None = None
         self.is_running = False
         self.is_shielded = False
         self.stop_reason: str | None = None
@@ -200,7 +211,7 @@ class Store:
         self.cancelled_span = span
         self.engine.clock.tick()
         # Asked for after the span is marked: who falls asleep now looks at that first.
-        alarm = self._alarm
+        alarm = self.alarm
         if alarm is not None:
             try:
                 alarm.release()
@@ -227,7 +238,7 @@ class Store:
         Raises:
             Interrupted: The span ended before; the deadline, a `cancel` and a signal wake it.
         """
-        self._alarm = alarm = allocate_lock()
+        self.alarm = alarm = allocate_lock()
         alarm.acquire()
         try:
             end = until if self.deadline is None else min(until, self.deadline)
@@ -238,7 +249,7 @@ class Store:
                     break
                 alarm.acquire(timeout=min(left, _NAP))
         finally:
-            self._alarm = None
+            self.alarm = None
 
     def set_fuel(self, fuel: int) -> None:
         """Set how much the code may execute from now on; the engine must count fuel."""

@@ -23,10 +23,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Final
 
-__all__ = ["SLOT", "Trampoline", "converter", "functype", "keep_raised", "layout", "running"]
+__all__ = [
+    "FLAG",
+    "SLOT",
+    "Trampoline",
+    "converter",
+    "functype",
+    "keep_raised",
+    "layout",
+    "running",
+    "trap",
+]
 
 SLOT: Final = 16
 """Bytes of one value in the engine's unchecked calling convention; results overwrite the arguments."""
+
+FLAG: Final = "wait for the host"
+"""What modules export the global as by which the host asks for patience (`_wasm/pausing.py`)."""
 
 _MAX_VIEWS: Final = 64
 """Addresses of values that a function remembers."""
@@ -50,10 +63,12 @@ class _Running(_local):
     Attributes:
         data: The owner of the innermost call into a guest.
         raised: What a function raised, until whoever entered the guest takes it out.
+        fiber: The `Fiber` whose code runs, if it runs on one (`fibers.py`).
     """
 
     data: Any = None
     raised: Any = None
+    fiber: Any = None
 
 
 running: Final = _Running()
@@ -187,5 +202,11 @@ def _entry(
 def keep_raised(exc: BaseException) -> int:
     """Keep what was raised for whoever entered the guest; return the trap that unwinds it."""
     running.raised = exc
-    trap: int = lib.wasmtime_trap_new(b"host function raised", 20)
-    return trap
+    return trap("host function raised")
+
+
+def trap(text: str) -> int:
+    """Return a new trap, which whoever hands it to the engine gives away."""
+    data = text.encode()
+    pointer: int = lib.wasmtime_trap_new(data, len(data))
+    return pointer

@@ -1,8 +1,8 @@
 """
-`poll_oneoff`, the only sleep of WASI: as the engine's, except that it ends with the call.
+`poll_oneoff`, the only sleep of WASI: as the engine's, except that it ends with the call, and lets others run.
 
 The engine's own sleeps inside C, where neither a deadline nor a cancellation nor Ctrl-C reaches it. Waiting
-for clocks is done here. Descriptors are files, ended inputs and outputs, all of them ready or unfit at once:
+for clocks is done here, on a fiber by whoever runs that (`waiting.py`). Descriptors are files, ended inputs and outputs, all of them ready or unfit at once:
 whoever asks for one as well gets the engine's answer, which does not sleep.
 
 Layout of a subscription, 48 bytes, and of an event, 32::
@@ -18,6 +18,7 @@ import time
 
 from extism._dataclass import dataclass
 from extism._engine import wasi_errno as errno
+from extism._engine.fibers import Awaited
 from extism._engine.wasi_behind import DATA, DATA_BYTES
 
 TYPE_CHECKING = False
@@ -49,7 +50,9 @@ class _Alarm:
     due: float
 
 
-def poll_oneoff(caller: Caller, subscriptions: int, events: int, count: int, given: int) -> int:
+def poll_oneoff(
+    caller: Caller, subscriptions: int, events: int, count: int, given: int
+) -> int | Awaited:
     """Wait until one of some things happens, tell which, and how many."""
     if not count:
         return errno.INVAL
@@ -62,11 +65,19 @@ def poll_oneoff(caller: Caller, subscriptions: int, events: int, count: int, giv
     if all(_is_plain(kind, clock, flags) for _, kind, clock, _, _, flags in wanted):
         now = time.monotonic()
         alarms = [_Alarm(each[0], now + _seconds(caller, *each[2:])) for each in wanted]
-        happened = _wait(caller, alarms)
+        first = min(alarm.due for alarm in alarms)
+        if caller.store.is_on_fiber and first > now:
+            return Awaited(first, lambda caller: _tell(caller, events, given, _due(alarms, first)))
+        caller.store.rest(first)
+        happened = _due(alarms, 0)
     else:
         error, happened = _ask_the_engine(caller, data, count)
         if error:
             return error
+    return _tell(caller, events, given, happened)
+
+
+def _tell(caller: Caller, events: int, given: int, happened: bytes) -> int:
     caller.write(events, happened)
     caller.write(given, _COUNT.pack(len(happened) // _EVENT.size))
     return errno.SUCCESS
@@ -91,10 +102,9 @@ def _monotonic_of_the_guest(caller: Caller) -> int:
     return int.from_bytes(behind.read(0, 8), "little")
 
 
-def _wait(caller: Caller, alarms: list[_Alarm]) -> bytes:
-    """Sleep until the first is due, and return the events of all that are."""
-    caller.store.rest(min(alarm.due for alarm in alarms))
-    now = time.monotonic()
+def _due(alarms: list[_Alarm], earliest: float) -> bytes:
+    """Return the events of all that are due; the timers of others may be early by less than their resolution."""
+    now = max(time.monotonic(), earliest)
     return b"".join(
         _EVENT.pack(alarm.userdata, errno.SUCCESS, _CLOCK) for alarm in alarms if alarm.due <= now
     )

@@ -48,7 +48,7 @@ def random_get(caller: Caller, at: int, length: int) -> int:
 
 _TYPES: Final = TYPES | {"random_get": ("i32", "i32")}
 
-_ALWAYS: Final[dict[str, Callable[..., int]]] = {
+_ALWAYS: Final[dict[str, Callable[..., Any]]] = {
     "poll_oneoff": poll_oneoff,
     "random_get": random_get,
 }

@@ -74,6 +74,9 @@ class IsolatedProgram:
         CompileError: Compiling used up what a worker may use.
     """
 
+    runs_code = True
+    """As in `_runtime.instance.Program`: to make a plugin takes time in which others can go on."""
+
     def __init__(self, setup: Setup, services: Services, world: Worlds | None) -> None:
         self.world = world
         self._setup = setup
@@ -142,6 +145,8 @@ class Lodging:
         program: What the plugin is made of.
         services: What it may ask for.
     """
+
+    runs_code = True
 
     def __init__(self, program: IsolatedProgram, services: Services) -> None:
         self._program = program

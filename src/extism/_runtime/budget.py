@@ -17,6 +17,7 @@ from extism import abi
 from extism._cached import cache, cached_property
 from extism._dataclass import dataclass
 from extism._engine.cache import Rewrite
+from extism._engine.trampoline import FLAG
 from extism._runtime.kernel import BUDGET, INITIAL_BYTES
 from extism._wasm.marks import ELEMENT_BYTES, MARKS, STRICT
 
@@ -40,18 +41,20 @@ _UNLIMITED: Final = 1 << 62
 
 
 @cache
-def metering(*, takes_start: bool = False) -> Rewrite:
+def metering(*, takes_start: bool = False, waits: tuple[tuple[str, str], ...] = ()) -> Rewrite:
     """
     Return what makes a module that stays apart from its kernel grow within the kernel's budget.
 
-    With `takes_start`, for libraries that are commands, every instance pays for what it begins with too.
+    With `takes_start`, for libraries that are commands, every instance pays for what it begins with too. Imports
+    in `waits` may have to wait (`_wasm/pausing.py`).
     """
     label = f"metered {_VERSION}{' from the start' if takes_start else ''}"
+    label += f" waits {waits}" if waits else ""
 
     def metered(wasm: bytes) -> bytes:
         from extism._wasm.meter import meter
 
-        return meter(wasm, abi.ENV, BUDGET, takes_start=takes_start)
+        return meter(wasm, abi.ENV, BUDGET, takes_start=takes_start, waits=waits, flag=FLAG)
 
     return Rewrite(label, metered)
 

@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import time
 
-from extism.errors import CallError
+from extism.errors import CallError, CallTimeout, Cancelled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Coroutine
+    from typing import Any, Final
 
     from extism._runtime.kernel import Data, Kernel
     from extism._runtime.state import PluginState
 
-__all__ = ["Call", "deadline_after"]
+__all__ = ["AwaitedCall", "BlockedCall", "Call", "deadline_after"]
+
+_SLICE: Final = 0.05
+"""Seconds of one wait on a thread: so late is a cancellation noticed at most."""
 
 
 class Call:
@@ -37,6 +42,9 @@ class Call:
         kernel: The kernel of the instance that runs the call; None before there is one, and when the call is over.
         current: What host functions are handed of the call, made when the first one asks.
     """
+
+    is_awaited = False
+    """Whether functions of the host may be awaited (`AwaitedCall`)."""
 
     __slots__ = ("current", "deadline", "function", "host_context", "input", "kernel", "state")
 
@@ -85,6 +93,49 @@ class Call:
     def is_late(self) -> bool:
         """Whether the deadline has passed."""
         return self.deadline is not None and time.monotonic() >= self.deadline
+
+
+class AwaitedCall(Call):
+    """A call that is awaited: what has to be waited for is handed to whoever runs it."""
+
+    __slots__ = ()
+    is_awaited = True
+
+    def wait_for(self, wait: Coroutine[Any, Any, Any], finish: Callable[[Any], Any]) -> Any:
+        """Return what the body of a function gives to have `wait` awaited, and its result made of that."""
+        from extism._engine.fibers import Awaited
+
+        return Awaited(wait, finish)
+
+
+class BlockedCall(AwaitedCall):
+    """A call that is awaited, on a thread of its own: it waits itself for what runs on `loop`."""
+
+    __slots__ = ("loop",)
+    loop: AbstractEventLoop
+
+    def wait_for(self, wait: Coroutine[Any, Any, Any], finish: Callable[[Any], Any]) -> Any:
+        """
+        Return what `finish` makes of what came of `wait`, which ends with the call.
+
+        Raises:
+            CallTimeout: The deadline passed before.
+            Cancelled: The call was cancelled before.
+        """
+        from asyncio import run_coroutine_threadsafe
+
+        future = run_coroutine_threadsafe(wait, self.loop)
+        while True:
+            left = self.time_remaining()
+            try:
+                return finish(future.result(_SLICE if left is None else min(left, _SLICE)))
+            except TimeoutError:
+                if future.done():
+                    raise
+            if self.is_late or self.is_cancelled:
+                future.cancel()
+                error = CallTimeout if self.is_late else Cancelled
+                raise error("timeout", function=self.function)
 
 
 def deadline_after(timeout_ms: int | None, timeout: float | None = None) -> float | None:

@@ -34,6 +34,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from extism import abi
+from extism._engine.trampoline import FLAG
 from extism._runtime.fusing import ENTRY, ENTRY_NAME, ENTRY_TYPE, PREFIX, START
 from extism._runtime.kernel import BUDGET
 from extism._runtime.kernel_source import kernel_wasm
@@ -44,15 +45,16 @@ from extism._wasm.leb128 import write_unsigned
 from extism._wasm.meter import Meter
 from extism._wasm.model import FuncType, SectionId
 from extism._wasm.names import names_of
+from extism._wasm.pausing import add_flag, pausing
 from extism._wasm.reader import read
 from extism._wasm.rebuild import Changes, rebuild
-from extism._wasm.relocate import Renumbering, Shift, renumber_code
+from extism._wasm.relocate import Detour, Renumbering, Shift, renumber_code
 from extism._wasm.unroll import unroll_code
 from extism._wasm.valtypes import write_functype, write_memorytype
 from extism._wasm.writer import write_export, write_global, write_sections
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from extism._wasm.model import Kind, Section
     from extism._wasm.reader import Module
@@ -123,9 +125,11 @@ def _bodies(code: Section) -> list[bytes]:
     return [body.data[body.offset : body.end] for body in inside]
 
 
-def fuse(wasm: bytes, parts: tuple[str, ...] = ()) -> bytes:
+def fuse(
+    wasm: bytes, parts: tuple[str, ...] = (), waits: Collection[tuple[str, str]] = ()
+) -> bytes:
     """
-    Return the module with the kernel inside, which has `parts`.
+    Return the module with the kernel inside, which has `parts`; imports in `waits` may have to wait (`pausing.py`).
 
     Raises:
         WasmError: Its code cannot be read.
@@ -136,7 +140,10 @@ def fuse(wasm: bytes, parts: tuple[str, ...] = ()) -> bytes:
     bodies = _bodies(renumber_code(kernel.code, shifts.renumbering(kernel, imported)))
     targets = {at: shifts.functions + kernel.exports[name] for at, name in imported.items()}
     growth = Meter(module, shifts.globals + kernel.budget, shifts.functions + len(kernel.functions))
-    changes = Changes(Renumbering({"func": _Move(targets)}, growth.replaced))
+    flag = shifts.globals + len(kernel.module.own_globals)
+    paused = pausing(module, growth.function, flag, waits)
+    targets |= paused
+    changes = Changes(Renumbering({"func": Detour(targets)}, growth.replaced))
     code = module.section(SectionId.CODE)
     if code is not None:
         inlined = {
@@ -149,6 +156,8 @@ def fuse(wasm: bytes, parts: tuple[str, ...] = ()) -> bytes:
         code = unroll_code(code, loops)
         changes.replaced[SectionId.CODE] = renumber_code(code, changes.renumbering, inlining)
     _append_kernel(changes, kernel, bodies, shifts)
+    if paused:
+        add_flag(changes, flag, FLAG)
     growth.append_to(changes, shifts.types + len(kernel.module.types))
     _append_entries(changes, module, kernel, shifts)
     if module.start is not None:
@@ -193,16 +202,6 @@ class _Shifts:
                 "global": Shift(0, self.globals),
             }
         )
-
-
-class _Move:
-    """Lead imported kernel functions to the appended ones; everything else stays."""
-
-    def __init__(self, targets: Mapping[int, int]) -> None:
-        self._targets = targets
-
-    def __call__(self, index: int) -> int:
-        return self._targets.get(index, index)
 
 
 def _imported(module: Module) -> dict[int, str]:

@@ -75,9 +75,10 @@ def _uncalled(*_: object) -> tuple[()]:
 
 
 @cache
-def fused_label(parts: tuple[str, ...]) -> str:
+def fused_label(parts: tuple[str, ...], waits: tuple[tuple[str, str], ...] = ()) -> str:
     """Return the name of what `fuse` does with a kernel of `parts`, for the cache: it changes with what is done."""
-    return f"fused {_VERSION} {sha256(kernel_text(parts).encode()).hex()}"
+    digest = sha256(kernel_text(parts).encode()).hex()
+    return f"fused {_VERSION} {digest}" + (f" waits {waits}" if waits else "")
 
 
 _MAX_EXPORTS: Final = 1000

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from extism._engine.faults import Fault
     from extism._engine.linker import InstancePre, Linker
     from extism._engine.wasi import Wasi
+    from extism._runtime.awaited import AwaitedEntry
     from extism._runtime.budget import Budget
     from extism._runtime.call import Call
     from extism._runtime.homes import Homes
@@ -77,6 +78,11 @@ class Program:
     def has_commands(self) -> bool:
         """Whether a library gets a new instance for each call, which the store keeps to its end."""
         return any(unit.is_command for unit in self.units if unit is not self.main)
+
+    @cached_property
+    def runs_code(self) -> bool:
+        """Whether code of its modules runs when an instance is made."""
+        return any(runs_code(unit.outline, is_main=unit is self.main) for unit in self.units)
 
     def function_type(self, name: str) -> FuncType:
         """
@@ -252,6 +258,25 @@ class Instance:
 
         return run
 
+    @property
+    def must_block(self) -> str:
+        """Why its calls cannot stop in the middle, and go on later; empty where they can."""
+        if self.store.engine.settings.is_interruptible:
+            return ""
+        return "code of plugins with interruptible=False cannot be stopped in the middle"
+
+    def awaited_entry(self, name: str) -> AwaitedEntry:
+        """Return what `entry` does, for calls that are awaited: on a fiber, without a thread (`awaited.py`)."""
+        from extism._runtime.awaited import Parts, entry_apart, entry_fused
+
+        kind = self._program.function_type(name)
+        self._is_new = False  # it is called at once
+        parts = Parts(self._main, self._kernel, self._program.fuel, self._exit, self._wear)
+        return entry_fused(parts, name) if self._is_fused else entry_apart(parts, name, kind)
+
+    def _wear(self) -> None:
+        self.is_worn = True
+
     def forget(self) -> None:
         """Kill all blocks of the last call, its output and its error among them."""
         self._kernel.begin(b"")
@@ -281,9 +306,7 @@ class Instance:
             self._create_fused(self._pre, call)
         else:
             self._create_apart(call)
-        if call.is_late and any(
-            runs_code(u.outline, is_main=u is program.main) for u in program.units
-        ):
+        if call.is_late and program.runs_code:
             raise creation_error(Exit(is_late=True))
 
     def _create_apart(self, call: Call) -> None:

@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     from extism._wasm.reader import Module as Outline
     from extism.abi import HostImport
 
-__all__ = ["Part", "Unit", "check_imports", "host_linker", "in_order"]
+__all__ = ["Part", "Unit", "check_imports", "host_linker", "in_order", "may_wait"]
 
 _RESERVED: Final = (abi.ENV, abi.WASI)
+
+_MAY_WAIT: Final = ((abi.ENV, "http_request"), (abi.WASI, "poll_oneoff"))
+"""What may have to wait of the functions that the house gives."""
 
 
 @dataclass(frozen=True)
@@ -170,15 +173,32 @@ def host_linker(
             linker.define_trampoline(item.namespace, item.name, _lasting(item))
     for item in host:
         if (item.namespace, item.name) in wanted:
-            linker.define_function(item.namespace, item.name, item.params, item.results, item.body)
+            linker.define_trampoline(item.namespace, item.name, _trampoline(item))
     return linker
 
 
 @cache
 def _lasting(item: HostImport) -> Trampoline:
     """Return the trampoline of a function of the house, made once for the process."""
+    return _trampoline(item)
+
+
+def _trampoline(item: HostImport) -> Trampoline:
     label = f"{item.namespace}::{item.name}"
-    return Trampoline(item.params, item.results, item.body, label)
+    if not item.may_wait:
+        return Trampoline(item.params, item.results, item.body, label)
+    from extism._engine.waiting import PatientTrampoline
+
+    return PatientTrampoline(item.params, item.results, item.body, label)
+
+
+def may_wait(module: Outline, host: Sequence[HostImport]) -> tuple[tuple[str, str], ...]:
+    """Return namespace and name of the imports that may have to wait (`_wasm/pausing.py`), each once."""
+    given = {(item.namespace, item.name): item.may_wait for item in host}
+    asked = dict.fromkeys(
+        (item.module, item.name) for item in module.imports if item.kind == "func"
+    )
+    return tuple([key for key in asked if given.get(key, key in _MAY_WAIT)])
 
 
 class _Givers:

@@ -24,6 +24,7 @@ __all__ = [
     "F64_PROMOTE_F32",
     "F64_REINTERPRET_I64",
     "I32_EQ",
+    "I32_EQZ",
     "I32_REINTERPRET_F32",
     "I32_WRAP_I64",
     "I64_ADD",
@@ -42,6 +43,7 @@ __all__ = [
     "SELECT",
     "UNREACHABLE",
     "Value",
+    "br_if",
     "call",
     "const",
     "data_drop",
@@ -69,6 +71,7 @@ END: Final = b"\x0b"
 RETURN: Final = b"\x0f"
 DROP: Final = b"\x1a"
 SELECT: Final = b"\x1b"
+I32_EQZ: Final = b"\x45"
 I32_EQ: Final = b"\x46"
 I64_EQ: Final = b"\x51"
 I64_LT_U: Final = b"\x54"
@@ -137,6 +140,11 @@ def _wrapped(type_: ValType, value: Value) -> int:
 def call(function: int) -> bytes:
     """Return `call function`."""
     return b"\x10" + write_unsigned(function)
+
+
+def br_if(depth: int) -> bytes:
+    """Return `br_if depth`: leaves so many blocks if it takes something else than 0."""
+    return b"\x0d" + write_unsigned(depth)
 
 
 def return_call(function: int) -> bytes:

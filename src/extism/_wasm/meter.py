@@ -30,18 +30,21 @@ from extism._wasm.assembly import const, global_get, global_set, local_get, loca
 from extism._wasm.leb128 import write_unsigned
 from extism._wasm.marks import ELEMENT_BYTES, ENDED, REFUSED, STRICT
 from extism._wasm.model import FuncType, GlobalType, Import, SectionId
+from extism._wasm.pausing import add_flag, pausing
 from extism._wasm.reader import read
 from extism._wasm.rebuild import Changes, rebuild
-from extism._wasm.relocate import Renumbering, Shift, renumber_code
+from extism._wasm.relocate import Detour, Renumbering, Shift, renumber_code
 from extism._wasm.valtypes import write_functype
 from extism._wasm.writer import new_section, write_body, write_import, write_sections
 from extism.errors import WasmError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from extism._wasm.instructions import Space
     from extism._wasm.model import Limits
     from extism._wasm.reader import Module
+    from extism._wasm.relocate import Move
 
 Entry = TypeVar("Entry")
 
@@ -66,7 +69,15 @@ def starting_bytes(module: Module) -> tuple[int, int]:
     )
 
 
-def meter(wasm: bytes, home: str, name: str, *, takes_start: bool = False) -> bytes:
+def meter(
+    wasm: bytes,
+    home: str,
+    name: str,
+    *,
+    takes_start: bool = False,
+    waits: Collection[tuple[str, str]] = (),
+    flag: str = "",
+) -> bytes:
     """
     Return the module with its growth out of a budget that it imports; as it is if it never grows.
 
@@ -75,6 +86,8 @@ def meter(wasm: bytes, home: str, name: str, *, takes_start: bool = False) -> by
         home: The namespace that the budget is imported from.
         name: The budget's name there.
         takes_start: Whether what memories and tables begin with is taken too, when it is instantiated.
+        waits: The imports that may have to wait (`pausing.py`).
+        flag: What their flag is exported as.
 
     Raises:
         WasmError: Its code cannot be read.
@@ -82,13 +95,21 @@ def meter(wasm: bytes, home: str, name: str, *, takes_start: bool = False) -> by
     module = read(wasm)
     cell = module.imported_count("global")
     growth = Meter(module, cell, len(module.function_type_indices))
-    changes = Changes(Renumbering({"global": Shift(cell, 1)}, growth.replaced))
+    at_flag = len(module.globals) + 1
+    paused = pausing(module, growth.function, at_flag, waits)
+    moves: dict[Space, Move] = {"global": Shift(cell, 1)}
+    if paused:
+        moves["func"] = Detour(paused)
+    changes = Changes(Renumbering(moves, growth.replaced))
+    if paused:
+        add_flag(changes, at_flag, flag)
     code = module.section(SectionId.CODE)
     if code is not None:
         changes.replaced[SectionId.CODE] = renumber_code(code, changes.renumbering)
     start = sum(starting_bytes(module)) if takes_start else 0
+    first = None if module.start is None else paused.get(module.start, module.start)
     if start:
-        at = growth.add(_starting(cell, start, module.start))
+        at = growth.add(_starting(cell, start, first))
         changes.replaced[SectionId.START] = new_section(SectionId.START, [write_unsigned(at)])
     if not growth.functions:
         return wasm
@@ -134,6 +155,10 @@ class Meter:
         """Have one more function appended, and return its index."""
         self.functions.append(function)
         return self._first + len(self.functions) - 1
+
+    def function(self, name: str, type_: FuncType, instructions: bytes) -> int:
+        """Have any other function appended, and return its index."""
+        return self.add(_Function(name, type_, instructions))
 
     def append_to(self, changes: Changes, first_type: int) -> None:
         """Append the functions; the index of the first of their types is given."""

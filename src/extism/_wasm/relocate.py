@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 _CALL: Final = 0x10
 _NOTHING: Final[Mapping[int, bytes]] = MappingProxyType({})
 
-__all__ = ["Renumbering", "Shift", "renumber_code", "renumber_expression"]
+__all__ = ["Detour", "Renumbering", "Shift", "renumber_code", "renumber_expression"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,17 @@ class Shift:
     def __call__(self, index: int) -> int:
         """Return the new index."""
         return index if index < self.first else index + self.by
+
+
+@dataclass(frozen=True, slots=True)
+class Detour:
+    """The move of the entries that others stand for; everything else stays."""
+
+    targets: Mapping[int, int]
+
+    def __call__(self, index: int) -> int:
+        """Return the new index."""
+        return self.targets.get(index, index)
 
 
 class _Encoded(dict[int, bytes]):

@@ -230,7 +230,7 @@ def test_what_has_an_end_cannot_be_referred_to_weakly():
         each.__name__: hasattr(each, "__weakref__") for each in classes if hasattr(each, "__del__")
     }
 
-    assert ended == {"Handle": False, "_Leaving": False}
+    assert ended == {"Fiber": False, "Handle": False, "_Leaving": False}
 
 
 def test_a_handle_is_freed_once_with_its_last_reference():
