@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import logging
 import struct
+import sys
 import threading
 import time
 
@@ -480,6 +481,28 @@ def test_code_that_cannot_be_stopped_runs_on_a_thread(registry, caplog):
         "awaited calls run on threads of their own: code of plugins with interruptible=False cannot be "
         "stopped in the middle"
     )
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="isolation needs Linux")
+def test_a_plugin_in_a_process_of_its_own_is_awaited_on_a_thread(registry):
+    """Its host functions are awaited on the caller's loop; a cancelled task ends its call."""
+    threads = []
+
+    async def ask(text: str) -> str:
+        await asyncio.sleep(0)
+        threads.append(threading.current_thread())
+        return text.upper()
+
+    async def main():
+        found = [await guest.acall("ask", "x")]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await guest.acall("loops", "x")
+        return [*found, await guest.acall("echo", "y")]
+
+    with extism.Plugin(ASKS, functions=[asking(ask)], isolation="process") as guest:
+        assert asyncio.run(main()) == [b"X", b"y"]
+    assert threads == [threading.current_thread()]
 
 
 def test_closing_takes_effect_when_the_awaited_call_is_over(asker):
