@@ -10,7 +10,6 @@ from __future__ import annotations
 import array
 import json
 import uuid
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, assert_type
 
@@ -201,10 +200,8 @@ async def looked_up(user: str) -> str:
     return user
 
 
-waited: Coroutine[Any, Any, str] = looked_up("x")
-
-
 async def awaiting(plugin: extism.Plugin, pool: extism.Pool) -> None:
+    assert_type(await looked_up("x"), str)
     assert_type(await plugin.acall("f", "text"), bytes)
     assert_type(await plugin.acall("f", data=b"x", host_context=object(), timeout=1.5), bytes)
     assert_type(await plugin.acall("f", "", bytes.decode), str)
