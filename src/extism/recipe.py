@@ -19,8 +19,8 @@ from extism._engine.faults import cause_first
 from extism._kept import Kept
 from extism._runtime.budget import Budget, metering
 from extism._runtime.env import host_imports
-from extism._runtime.fusing import can_fuse, fused_label, kernel_imports
-from extism._runtime.homes import Homes
+from extism._runtime.fusing import fused_label, home_of, kernel_imports
+from extism._runtime.homes import Homes, Prepared, Rest
 from extism._runtime.instance import Program
 from extism._runtime.kernel_source import PARTS, kernel_parts, kernel_wasm, memory_count
 from extism._runtime.linking import Unit, check_imports, host_linker, in_order, may_wait
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from extism._engine.cache import ModuleCache
     from extism._engine.engine import Engine, Module, Settings
-    from extism._engine.linker import InstancePre, Linker
+    from extism._engine.linker import Linker
     from extism._runtime.linking import Part
     from extism.abi import HostImport
     from extism.functions import Function
@@ -137,6 +137,10 @@ class Recipe:
     def _wants_fuse(self) -> bool:
         return os.environ.get(FUSE) != "0" if self.fuse is None else self.fuse
 
+    @property
+    def _may_fuse(self) -> bool:
+        return self._wants_fuse and not self.settings.has_fuel
+
     def _let_go(self) -> None:
         _programs.clear()
         self.cache.forget()
@@ -165,14 +169,23 @@ class Recipe:
                 is_measured=world is not None and world.is_measured,
             )
 
+        def rest_on(engine: Engine) -> Rest:
+            main = by_name[MAIN]
+            linker = host_linker(engine, (), host, [main.part], has_wasi=has_wasi)
+            return Rest(self._metered(main, engine, host), linker)
+
         with Stage("Unable to compile Extism plugin: "):
-            fused = self._fused(modules, extras, linker_on, host)
+            home = home_of(ordered) if self._may_fuse else None
+            fused = None
+            if home is not None:
+                inside = by_name[home.name]
+                fused = self._fused(modules, inside, extras, host, linker_on, rest_on)
             units = tuple(
                 [
                     Unit(
                         each.name,
                         each.outline,
-                        None if fused else self._metered(by_name[each.name], host),
+                        None if fused else self._metered(by_name[each.name], self._engine, host),
                     )
                     for each in ordered
                 ]
@@ -189,6 +202,7 @@ class Recipe:
             linker=linker,
             kernel=kernel,
             fused=fused,
+            home=next((unit for unit in units if home and unit.name == home.name), main),
             world=world,
             budget=self._budget(ordered),
             is_frail=abi.FRAIL_SECTION in main.outline.custom,
@@ -209,29 +223,28 @@ class Recipe:
     def _fused(
         self,
         modules: Sequence[Loaded],
+        module: Loaded,
         extras: tuple[str, ...],
-        linker_on: Callable[[Engine, Sequence[HostImport]], Linker],
         host: Sequence[HostImport],
+        linker_on: Callable[[Engine, Sequence[HostImport]], Linker],
+        rest_on: Callable[[Engine], Rest],
     ) -> Homes | None:
-        """Return the plugin with the kernel inside, which has `extras`; None where they have to stay apart."""
-        module = modules[0]
-        is_alone = len(modules) == 1 and not self.settings.has_fuel
-        if not (self._wants_fuse and is_alone and can_fuse(module.part.outline)):
-            return None
+        """Return the plugin with the kernel in one module, which has `extras`; None where they have to stay apart."""
         waits = self._waits(module, host)
         rewrite, house = _fusing(extras, waits), (*host_imports(), *kernel_imports())
 
-        def prepare(engine: Engine) -> InstancePre:
+        def prepare(engine: Engine) -> Prepared:
             code = self._code(engine, module, rewrite)
             try:
-                return linker_on(engine, house).prepare(code)
+                fused = linker_on(engine, house).prepare(code)
             except LinkError as exc:  # what only the engine knows of WASI
                 exc.args = (CREATION + cause_first(str(exc)),)
                 raise
+            return Prepared(fused, None if len(modules) == 1 else rest_on(engine))
 
         try:
-            memories = memory_count(extras)
-            return Homes(module.part.outline, memories, self.settings, prepare)
+            outlines = [each.part.outline for each in modules]
+            return Homes(outlines, memory_count(extras), self.settings, prepare)
         except (CompileError, WasmError) as exc:
             if isinstance(exc, CompileError) and exc.rule:
                 raise
@@ -242,18 +255,18 @@ class Recipe:
             log.debug("%s stays apart from the kernel: %s", module.part.name, exc)
             return None
 
-    def _metered(self, module: Loaded, host: Sequence[HostImport]) -> Module:
+    def _metered(self, module: Loaded, engine: Engine, host: Sequence[HostImport]) -> Module:
         """Return native code of a module that stays apart from the kernel, with its growth out of the budget."""
         part = module.part
         takes_start = part.is_command and part.name != MAIN
         rewrite = metering(takes_start=takes_start, waits=self._waits(module, host))
         try:
-            return self._code(self._engine, module, rewrite)
+            return self._code(engine, module, rewrite)
         except (CompileError, WasmError) as exc:
             if isinstance(exc, CompileError) and exc.rule:
                 raise
             # In the engine's words, if it is to blame itself; compiling says more, where it was weighed.
-            check = self._engine.compile if isinstance(exc, CompileError) else self._engine.validate
+            check = engine.compile if isinstance(exc, CompileError) else engine.validate
             check(module.binary(), part.name)
             raise CompileError(
                 f"the engine takes this module, but not with its memory limited: {exc}",

@@ -2,8 +2,8 @@
 Places that are kept ready for instances: a pool of address space, laid out once for each engine.
 
 To map memories for an instance and to unmap them again takes longer than everything else in its life. An engine
-with slots has mapped them beforehand and only wipes what was written. A slot holds one instance of a module that
-`fits`, and the small one of `wasi_behind.py`; whoever takes more slots than there are gets none, and makes do
+with slots has mapped them beforehand and only wipes what was written. A slot holds instances of modules that
+`fit` together, two at most, and the small one of `wasi_behind.py`; whoever takes more slots than there are gets none, and makes do
 with an engine that maps.
 
 The pool is address space, not memory: six terabytes of it, which shows in a process's virtual size and nowhere else.
@@ -20,17 +20,19 @@ from extism._engine.bindings import lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Final
 
     from extism._wasm.reader import Module as Outline
 
-__all__ = ["ENVIRONMENT", "Slots", "available", "configure", "fits"]
+__all__ = ["ENVIRONMENT", "Slots", "available", "configure", "fit"]
 
 ENVIRONMENT: Final = "EXTISM_SLOTS"
 """The environment variable that says how many slots an engine has, 0 for none."""
 
 COUNT: Final = 256
 
+_MODULES: Final = 2
 _MEMORIES: Final = 4
 _TABLES: Final = 2
 _TABLE_ELEMENTS: Final = 1 << 25
@@ -50,7 +52,7 @@ _BYTES_OF_A_SLOT: Final = (
 """Address space: the further memories are the heap of exceptions and the page of `wasi_behind.py`."""
 
 _SETTINGS: Final = {
-    "total_core_instances": 2,
+    "total_core_instances": _MODULES + 1,
     "total_memories": _MEMORIES + 1,
     "total_tables": _TABLES,
     "total_gc_heaps": 1,  # where exceptions live
@@ -105,12 +107,15 @@ def _is_to_be_had(size: int) -> bool:
     return True
 
 
-def fits(outline: Outline, further_memories: int) -> bool:
-    """Tell whether instances of a module, with so many memories more, can live in slots."""
+def fit(outlines: Sequence[Outline], further_memories: int) -> bool:
+    """Tell whether instances of these modules, with so many memories more, can live in one slot together."""
+    memories = sum(len(each.memories) - each.imported_count("memory") for each in outlines)
+    tables = sum(len(each.tables) - each.imported_count("table") for each in outlines)
     return (
-        len(outline.memories) + further_memories <= _MEMORIES
-        and len(outline.tables) <= _TABLES
-        and all(table.limits.min <= _TABLE_ELEMENTS for table in outline.tables)
+        memories + further_memories <= _MEMORIES
+        and tables <= _TABLES
+        and len(outlines) <= _MODULES
+        and all(t.limits.min <= _TABLE_ELEMENTS for each in outlines for t in each.tables)
     )
 
 

@@ -12,11 +12,14 @@ from extism._cached import cache
 from extism._digest import sha256
 from extism._runtime.kernel_source import kernel_text
 from extism._wasm.model import FuncType
+from extism.manifest import MAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Final
 
+    from extism._runtime.linking import Part
     from extism._wasm.reader import Module
 
 __all__ = [
@@ -27,6 +30,7 @@ __all__ = [
     "START",
     "can_fuse",
     "fused_label",
+    "home_of",
     "kernel_imports",
     "without_entry",
 ]
@@ -81,6 +85,24 @@ def fused_label(parts: tuple[str, ...], waits: tuple[tuple[str, str], ...] = ())
     return f"fused {_VERSION} {digest}" + (f" waits {waits}" if waits else "")
 
 
+def home_of(parts: Sequence[Part]) -> Part | None:
+    """
+    Return the module of a plugin that takes the kernel in; None where all stay apart.
+
+    The only module; or of two the library, where it alone imports the kernel's functions and nothing of the main one.
+    """
+    if len(parts) == 1:
+        return parts[0] if can_fuse(parts[0].outline) else None
+    if len(parts) != _PAIR:
+        return None
+    main, library = sorted(parts, key=lambda part: part.name != MAIN)
+    wants = {item.module for item in main.outline.imports}
+    needs = {item.module for item in library.outline.imports}
+    is_below = abi.ENV not in wants and library.name in wants and main.name not in needs
+    return library if is_below and not library.is_command and can_fuse(library.outline) else None
+
+
+_PAIR: Final = 2
 _MAX_EXPORTS: Final = 1000
 """Each export gets an entry, which is compiled: more of them would take longer than they save."""
 

@@ -1,26 +1,57 @@
 """
 Where instances of a fused plugin live: in slots as long as there are any, else in memory mapped for each.
 
-Both are engines of their own, so the code is prepared for each; the second time only when it is needed.
+A plugin is fused with the kernel in one module of its own: the main one; or the one library that uses the kernel, and then
+the main module is linked with that (`Rest`). Both homes are engines of their own, so the code is prepared for each; the second time only when it is needed.
 """
 
 from __future__ import annotations
 
+from extism._dataclass import dataclass
 from extism._engine.engine import Settings, shared_engine
-from extism._engine.slots import fits
+from extism._engine.slots import fit
 from extism._engine.store import NoSlot, Store
 from extism.errors import CompileError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from extism._engine.engine import Engine
-    from extism._engine.linker import InstancePre
+    from extism._engine.engine import Module as Code
+    from extism._engine.linker import InstancePre, Linker
     from extism._engine.wasi import Wasi
     from extism._wasm.reader import Module as Outline
 
-__all__ = ["Homes"]
+__all__ = ["Homes", "Prepared", "Rest"]
+
+
+@dataclass(frozen=True)
+class Rest:
+    """
+    The main module of a plugin that is fused in its library, on one engine.
+
+    Attributes:
+        code: Its native code.
+        linker: What it imports that belongs to no store.
+    """
+
+    code: Code
+    linker: Linker
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """
+    Code on one engine.
+
+    Attributes:
+        fused: The module with the kernel inside, its imports resolved.
+        rest: What is linked with it afterwards; None where it is the main module.
+    """
+
+    fused: InstancePre
+    rest: Rest | None
 
 
 class Homes:
@@ -28,10 +59,10 @@ class Homes:
     Code of one plugin, ready to be instantiated anywhere; safe to use from any thread.
 
     Args:
-        outline: The plugin's module, without the kernel.
+        outlines: The plugin's modules, without the kernel.
         kernel_memories: How many memories the kernel adds.
         settings: Of the engine that it needs.
-        prepare: Returns the fused module with its imports resolved, on an engine.
+        prepare: Returns the code on an engine.
 
     Raises:
         CompileError: No engine takes the code.
@@ -40,22 +71,22 @@ class Homes:
 
     def __init__(
         self,
-        outline: Outline,
+        outlines: Sequence[Outline],
         kernel_memories: int,
         settings: Settings,
-        prepare: Callable[[Engine], InstancePre],
+        prepare: Callable[[Engine], Prepared],
     ) -> None:
         self._prepare = prepare
         self._settings = settings
-        self._slotted: InstancePre | None = None
-        self._overflow: InstancePre | None = None
+        self._slotted: Prepared | None = None
+        self._overflow: Prepared | None = None
         engine = shared_engine(_with_slots(settings))
-        if engine.slots is not None and fits(outline, kernel_memories):
+        if engine.slots is not None and fit(outlines, kernel_memories):
             self._slotted = _prepared(prepare, engine)
         if self._slotted is None:
             self._overflow = prepare(shared_engine(settings))
 
-    def store(self, wasi: Wasi | None) -> tuple[Store, InstancePre]:
+    def store(self, wasi: Wasi | None) -> tuple[Store, Prepared]:
         """
         Return a new store, and what can be instantiated in it, once.
 
@@ -64,12 +95,12 @@ class Homes:
         """
         if self._slotted is not None:
             try:
-                return Store(self._slotted.engine, wasi=wasi), self._slotted
+                return Store(self._slotted.fused.engine, wasi=wasi), self._slotted
             except NoSlot:
                 pass
         if self._overflow is None:
             self._overflow = self._prepare(shared_engine(self._settings))
-        return Store(self._overflow.engine, wasi=wasi), self._overflow
+        return Store(self._overflow.fused.engine, wasi=wasi), self._overflow
 
 
 def _with_slots(settings: Settings) -> Settings:
@@ -83,7 +114,7 @@ def _with_slots(settings: Settings) -> Settings:
     )
 
 
-def _prepared(prepare: Callable[[Engine], InstancePre], engine: Engine) -> InstancePre | None:
+def _prepared(prepare: Callable[[Engine], Prepared], engine: Engine) -> Prepared | None:
     """Return the code on an engine with slots; None where it does not fit after all."""
     try:
         return prepare(engine)

@@ -16,7 +16,7 @@ from extism._engine.linker import Instance as EngineInstance
 from extism._engine.stacks import StackTooSmall
 from extism._engine.store import Store
 from extism._runtime.fusing import ENTRY, ENTRY_TYPE, PREFIX, START, without_entry
-from extism._runtime.kernel import FIRST, Kernel, NoRoom, Want
+from extism._runtime.kernel import BUDGET, FIRST, Kernel, NoRoom, Want
 from extism._runtime.outcome import Exit, creation_error
 from extism._runtime.startup import initialise, initialise_library, runs_code
 from extism.errors import CallError, FunctionNotFound, ManifestError
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from extism._capabilities.log import PluginLog
     from extism._engine.engine import Module as Code
     from extism._engine.faults import Fault
-    from extism._engine.linker import InstancePre, Linker
+    from extism._engine.linker import Linker
     from extism._engine.wasi import Wasi
     from extism._runtime.awaited import AwaitedEntry
     from extism._runtime.budget import Budget
     from extism._runtime.call import Call
-    from extism._runtime.homes import Homes
+    from extism._runtime.homes import Homes, Prepared, Rest
     from extism._runtime.linking import Unit
     from extism._wasm.model import FuncType
 
@@ -55,9 +55,10 @@ class Program:
     Attributes:
         units: The modules, dependencies first.
         main: The one whose exports are called.
-        linker: Everything that belongs to no store; None where kernel and plugin are one.
-        kernel: The kernel's code; None where it is inside the main module's.
-        fused: The main module with the kernel inside; None for two instances.
+        linker: Everything that belongs to no store; None where the kernel is inside a module.
+        kernel: The kernel's code; None where it is inside a module's.
+        fused: The module with the kernel inside, and what is linked with it; None where the kernel is an instance.
+        home: That module: the main one, or the library that alone uses the kernel.
         world: Makes what the modules of a plugin see of the world, given its log; None without WASI.
         budget: How much all memories and tables together may grow.
         is_frail: Whether a trap leaves the code in a state in which it must not be called again.
@@ -69,6 +70,7 @@ class Program:
     linker: Linker | None
     kernel: Code | None
     fused: Homes | None
+    home: Unit
     world: Callable[[Callable[[], PluginLog]], Wasi] | None
     budget: Budget
     is_frail: bool
@@ -144,7 +146,7 @@ class Instance:
             raise creation_error(Exit(code=-1, is_out_of_memory=True))
         self.store, self._pre = _store(program, wasi)
         self._program = program
-        self._is_fused = program.fused is not None
+        self._is_fused = program.fused is not None and program.home is program.main
         self.is_worn = True
         self._is_new = True
 
@@ -322,14 +324,30 @@ class Instance:
         for unit in program.units:
             self._link(linker, unit, call)
 
-    def _create_fused(self, code: InstancePre, call: Call) -> None:
-        """Make the one instance; its start function runs when the kernel in it is known."""
-        main = self._program.main
+    def _create_fused(self, code: Prepared, call: Call) -> None:
+        """Make the instance with the kernel inside; its start function runs when that is known. Then the rest."""
+        home = self._program.home
         self._program.budget.limit(self.store)
-        self._main = self._made(code.instantiate(self.store, call))
-        self._adopt(Kernel(self._main, PREFIX), call)
-        if main.outline.start is not None:
-            self._check(self._main.function(START, (), ())(call))
+        made = self._made(code.fused.instantiate(self.store, call))
+        self._adopt(Kernel(made, PREFIX), call)
+        if home.outline.start is not None:
+            self._check(made.function(START, (), ())(call))
+        if code.rest is None:
+            self._main = made
+            self._check(initialise(made, home.functions, call))
+        else:
+            self._check(initialise_library(made, home.functions, call))
+            self._create_rest(code.rest, made, call)
+
+    def _create_rest(self, rest: Rest, library: EngineInstance, call: Call) -> None:
+        """Make the main module's instance, linked with the library that has the kernel inside."""
+        main, name = self._program.main, self._program.home.name
+        linker = rest.linker.clone()
+        linker.define_export(abi.ENV, BUDGET, library, PREFIX + BUDGET)
+        for item in main.outline.imports:
+            if item.module == name:
+                linker.define_export(name, item.name, library, item.name)
+        self._main = self._made(linker.instantiate(self.store, rest.code, call))
         self._check(initialise(self._main, main.functions, call))
 
     def _adopt(self, kernel: Kernel, call: Call) -> None:
@@ -363,8 +381,8 @@ class Instance:
         raise AssertionError("no instance, and no reason")
 
 
-def _store(program: Program, wasi: Wasi | None) -> tuple[Store, InstancePre | None]:
-    """Return a new store, and what is to live in it if that is one module."""
+def _store(program: Program, wasi: Wasi | None) -> tuple[Store, Prepared | None]:
+    """Return a new store, and what is to live in it if the kernel is inside a module."""
     try:
         if program.fused is not None:
             return program.fused.store(wasi)

@@ -7,7 +7,7 @@ import pytest
 
 from extism._engine.engine import Engine, Settings, wat_to_wasm
 from extism._engine.linker import Linker
-from extism._engine.slots import ENVIRONMENT, fits
+from extism._engine.slots import ENVIRONMENT, fit
 from extism._engine.store import NoSlot, Store
 from extism._wasm.reader import read
 
@@ -76,7 +76,24 @@ def test_a_refused_world_costs_no_slot(few):
 )
 def test_what_fits(text, does_fit):
     """Four memories, two of them further ones, and two tables of 2^25 elements."""
-    assert fits(read(wat_to_wasm(text)), 2) is does_fit
+    assert fit([read(wat_to_wasm(text))], 2) is does_fit
+
+
+@pytest.mark.parametrize(
+    ("text", "does_fit"),
+    [
+        ('(module (import "a" "m" (memory 1)) (import "a" "t" (table 1 funcref)))', True),
+        ("(module (memory 1))", False),
+        ("(module (table 1 funcref))", False),
+    ],
+)
+def test_what_fits_together(text, does_fit):
+    """What a module imports takes no room."""
+    first = read(wat_to_wasm("(module (memory 1) (memory 1) (table 1 funcref) (table 1 funcref))"))
+    other = read(wat_to_wasm(text))
+
+    assert fit([first, other], 2) is does_fit
+    assert fit([other, other, other], 0) is False
 
 
 SCRIPT = """

@@ -12,6 +12,7 @@ shipped, in the memory of each plugin.
 # ruff: noqa: PTH110, PTH123, SLF001, S302
 
 import _imp
+import functools
 import gc
 import importlib
 import importlib.util
@@ -322,7 +323,7 @@ def report(step: Any, bundle: Bundle) -> int:
     except BaseException as error:  # noqa: BLE001  the author's code may raise anything
         result = {"error": describe(error, bundle)}
     with open(f"{APP}/result.json", "w", encoding="utf-8") as stream:
-        json.dump(result, stream)
+        stream.write(json.dumps(result))  # `dump` would run what is written in Python
     return 1 if "error" in result else 0
 
 
@@ -435,10 +436,8 @@ def rehearse() -> None:
 
 
 def remember_lines(bundle: Bundle) -> None:
-    """Show source lines of the main module also for code without a module, such as `exec`'s."""
-    text = finder.get_source(bundle.main) or ""
-    lines = text.splitlines(keepends=True)
-    linecache.cache[bundle.main_file] = (len(text), None, lines, bundle.main_file)
+    """Show source lines of the main module also for code without a module, such as `exec`'s, once they are asked for."""
+    linecache.cache[bundle.main_file] = (functools.partial(finder.get_source, bundle.main),)
 
 
 def describe(error: BaseException, bundle: Bundle) -> dict[str, Any]:

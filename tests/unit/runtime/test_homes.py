@@ -1,0 +1,92 @@
+"""Plug-ins of two modules: where the kernel goes, how the main module is linked, and where both live."""
+
+from __future__ import annotations
+
+import pytest
+
+import extism
+import extism.compiled as compiled_module
+from extism._engine import engine
+from extism._runtime.fusing import PREFIX
+
+SAYS = """
+(module
+  (import "extism:host/env" "alloc" (func $alloc (param i64) (result i64)))
+  (import "extism:host/env" "store_u8" (func $store (param i64 i32)))
+  (import "extism:host/env" "output_set" (func $output (param i64 i64)))
+  (memory (export "memory") 1)
+  (global $started (mut i32) (i32.const 0))
+  (func $start (global.set $started (i32.const 48)))
+  (start $start)
+  (func (export "_initialize") (global.set $started (i32.add (global.get $started) (i32.const 2))))
+  (func (export "say") (param i32)
+    (local $block i64)
+    (local.set $block (call $alloc (i64.const 1)))
+    (call $store (local.get $block) (i32.add (global.get $started) (local.get 0)))
+    (call $output (local.get $block) (i64.const 1)))
+  EXTRA)
+"""
+SPEAKS = """
+(module
+  (import "mouth" "say" (func $say (param i32)))
+  (import "mouth" "memory" (memory 1))
+  (func (export "speak") (call $say (i32.const 1)))
+  (func (export "grow") (result i32) (i32.eq (memory.grow (i32.const 20)) (i32.const -1)))
+  EXTRA)
+"""
+MAY_NOT = [
+    ("", '(import "extism:host/env" "input_length" (func (result i64)))'),
+    ('(func (export "_start"))', ""),
+    (f'(func (export "{PREFIX}data"))', ""),
+]
+
+
+def pair(library="", main="", **memory):
+    modules = {"mouth": SAYS.replace("EXTRA", library), "main": SPEAKS.replace("EXTRA", main)}
+    if main.startswith("(import"):
+        modules["main"] = SPEAKS.replace("(module", f"(module {main}").replace("EXTRA", "")
+    wasm = [{"name": name, "data": text.encode()} for name, text in modules.items()]
+    return {"wasm": wasm, "memory": memory}
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+def test_the_one_library_that_uses_the_kernel_takes_it_in(fuse):
+    """The main module is linked with both; start functions and initialisers run once, the library's first."""
+    compiled = extism.CompiledPlugin(pair(), functions=[], fuse=fuse)
+    with extism.Plugin(compiled) as one, extism.Plugin(compiled) as two:
+        said = one.call("speak", ""), two.call("speak", ""), one.call("speak", "")
+
+    assert (compiled.program.fused is not None) is fuse
+    assert said == (b"3", b"3", b"3")
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+def test_the_main_module_grows_out_of_the_same_budget(fuse):
+    """What the library's memory may grow by is what the kernel has left."""
+    with extism.Plugin(pair(), functions=[], fuse=fuse, max_memory=30 * 65536) as plugin:
+        plugin.call("grow", "")
+        with pytest.raises(extism.Error, match="Error code: 1"):
+            plugin.call("grow", "")
+    with extism.Plugin(pair(max_pages=30), functions=[], fuse=fuse) as plugin:
+        plugin.call("grow", "")
+        with pytest.raises(extism.errors.OutOfMemory):
+            plugin.call("grow", "")
+
+
+@pytest.mark.parametrize(("library", "main"), MAY_NOT, ids=["main uses it", "command", "names"])
+def test_pairs_that_stay_apart(library, main):
+    """Where both use the kernel, where the library is made anew for each call, where its exports are in the way."""
+    compiled = extism.CompiledPlugin(pair(library, main), functions=[])
+
+    assert compiled.program.fused is None
+
+
+def test_more_pairs_than_there_are_slots(monkeypatch):
+    """Those for which there is none live in memory of their own."""
+    monkeypatch.setattr(engine, "_engines", {})
+    monkeypatch.setattr(compiled_module, "_caches", {})
+    monkeypatch.setenv("EXTISM_SLOTS", "2")
+    compiled = extism.CompiledPlugin(pair(max_pages=1000), functions=[])
+    plugins = [extism.Plugin(compiled) for _ in range(5)]
+
+    assert [plugin.call("speak", "") for plugin in plugins] == [b"3"] * 5
