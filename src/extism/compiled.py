@@ -62,8 +62,8 @@ class CompiledPlugin:
         policy: Where modules may come from; anywhere if None.
         max_memory: Bytes by which all memories together may grow where the manifest has no `max_pages`;
             None lifts the limit.
-        fuse: Put the kernel into a plugin of one module, so that it reaches its blocks faster; False leaves
-            them apart. None fuses unless the environment says `EXTISM_FUSE=0`. Plugins that count fuel, and
+        fuse: Put the kernel into a plugin of one module, or into the one library that uses it, so that it reaches
+            its blocks faster; False leaves them apart. None fuses unless the environment says `EXTISM_FUSE=0`. Plugins that count fuel, and
             modules that cannot take the kernel in, are never fused.
         interruptible: Let running code be ended. False makes code that computes some 20 % faster; deadlines, `cancel`
             and Ctrl-C then take effect when the guest has returned.

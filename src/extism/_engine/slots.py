@@ -3,8 +3,8 @@ Places that are kept ready for instances: a pool of address space, laid out once
 
 To map memories for an instance and to unmap them again takes longer than everything else in its life. An engine
 with slots has mapped them beforehand and only wipes what was written. A slot holds instances of modules that
-`fit` together, two at most, and the small one of `wasi_behind.py`; whoever takes more slots than there are gets none, and makes do
-with an engine that maps.
+`fit` together, two at most, and the small one of `wasi_behind.py`; whoever takes more slots than there are gets
+none, and makes do with an engine that maps.
 
 The pool is address space, not memory: six terabytes of it, which shows in a process's virtual size and nowhere else.
 Where that is not to be had (limits on address space, small machines), or where `EXTISM_SLOTS=0` says so, there

@@ -1,8 +1,9 @@
 """
 Where instances of a fused plugin live: in slots as long as there are any, else in memory mapped for each.
 
-A plugin is fused with the kernel in one module of its own: the main one; or the one library that uses the kernel, and then
-the main module is linked with that (`Rest`). Both homes are engines of their own, so the code is prepared for each; the second time only when it is needed.
+The kernel goes into one module of the plugin: the main one; or the one library that uses it, and then the main module
+is linked with that (`Rest`). Both homes are engines of their own, so the code is prepared for each; the second
+time only when it is needed.
 """
 
 from __future__ import annotations
