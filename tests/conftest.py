@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+from importlib.metadata import entry_points
 
 import pytest
 
 pytest_plugins = ["guests", "peer_hosts", "scoreboard"]
-
+if "extism" not in entry_points(group="pytest11").names:
+    pytest_plugins.append("extism._pytest")  # a checkout on PYTHONPATH has no entry points
 
 SWITCHES = ("EXTISM_ENABLE_WASI_OUTPUT", "EXTISM_FUSE", "EXTISM_SLOTS")
 """Variables that change what plug-ins do. Those that say where caches, archives and peers are stay."""

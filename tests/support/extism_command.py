@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,5 +46,7 @@ def plain_environment(**more: str) -> dict[str, str]:
     left_out = {"NO_COLOR", "FORCE_COLOR", "PYTHONUNBUFFERED", "_EXTISM_COMPLETE"}
     if "EXTISM_CACHE_DIR" in more:
         left_out.add("EXTISM_NATIVE_CACHE_DIR")
+    if "extism" not in entry_points(group="pytest11").names:
+        more = {"PYTEST_PLUGINS": "extism._pytest"} | more  # a checkout on PYTHONPATH
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return kept | {"COLUMNS": "80", "TERM": "xterm", "PYTHONUTF8": "1"} | more

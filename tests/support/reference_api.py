@@ -79,6 +79,9 @@ _GIVEN = {
     "InputError",
     "PoolStatistics",
     "Vars",
+    "testing.CallFailed",
+    "testing.Host",
+    "testing.Request",
 }
 """Classes that the library makes; how they are made is nobody's business."""
 
@@ -99,7 +102,11 @@ def guest_api() -> str:
     names |= {f"memory.{name}": "extism.pdk.memory" for name in own("extism.pdk.memory")}
     del names["memory.MemoryHandle"]
     chapters = _chapters(names, _GUEST)
-    chapters["What a simulated host has (extism.ffi)"] = [("ffi.Host", "extism.pdk.ffi")]
+    chapters["Testing (extism.pdk.testing, outside of plug-ins)"] = [
+        (f"testing.{name}", origins("extism.pdk.testing")[name])
+        for name in own("extism.pdk.testing")
+    ]
+    chapters["What the interpreter provides (extism.ffi)"] = [("ffi.Host", "extism.pdk.ffi")]
     return _page(chapters)
 
 

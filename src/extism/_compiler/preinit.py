@@ -87,7 +87,7 @@ def guest_files() -> dict[str, bytes]:
     files = {"_extism_boot.py": (_HERE / "interpreter" / "boot.py").read_bytes()}
     for path in sorted(_LIBRARY.rglob("*.py")):
         name = path.relative_to(_LIBRARY).as_posix()
-        if name != "testing.py":
+        if not name.startswith("testing/"):
             files[f"extism/{name}"] = path.read_bytes()
     return files
 

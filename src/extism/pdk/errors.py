@@ -45,7 +45,7 @@ class InputError(PluginError, ValueError, TypeError):
     """
 
     def __init__(self, reason: str, path: str = "") -> None:
-        super().__init__()
+        super().__init__(reason)
         self.reason = reason
         self.path = path
 

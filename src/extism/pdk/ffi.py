@@ -106,7 +106,7 @@ class Absent:
             raise AttributeError(name)
         raise RuntimeError(
             f"{name}: there is no Extism host here, this is not a plug-in; build the file with "
-            "extism-py, or test it over a simulated host set as extism.pdk.ffi.host"
+            "extism-py, or test it with extism.pdk.testing"
         )
 
 

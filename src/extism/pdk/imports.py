@@ -27,10 +27,11 @@ Types = tuple[list[str], list[str]]
 
 
 class Binding(NamedTuple):
-    """A slot of the module's table, and the types that the function behind it has, parameters and results."""
+    """A slot of the module's table, and the types that the function behind it has."""
 
     slot: int
-    types: Types
+    types: Types | None
+    """Parameters and results; None where nobody has said."""
 
 
 declared: Final[list[Import]] = []
@@ -118,9 +119,9 @@ class Import:
             )
         return _bindings[self.key]
 
-    def check_types(self, known: Types) -> None:
+    def check_types(self, known: Types | None) -> None:
         """Raise a TypeError unless the function has these types: it has only one."""
-        if self.signature.types != known:
+        if known is not None and self.signature.types != known:
             raise TypeError(
                 f"{self.title}: declared as {_shown(self.signature.types)} here and as {_shown(known)} "
                 "elsewhere; a host function has one type"
@@ -129,11 +130,11 @@ class Import:
     @functools.cached_property
     def slot(self) -> int:
         """Index in the module's table."""
-        if self.binding is None:
+        if _bindings is None:
             raise RuntimeError(f"{self.title}: there is no Extism host here, this is not a plug-in")
-        assert _bindings is not None
-        self.check_types(_bindings[self.key].types)
-        return self.binding.slot
+        now = _bindings[self.key]
+        self.check_types(now.types)
+        return (self.binding or now).slot
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Lend the arguments to the host, call it, and read the result."""

@@ -38,7 +38,7 @@ def test_without_a_host_each_use_says_so():
 
     assert str(caught.value) == (
         "input: there is no Extism host here, this is not a plug-in; build the file with "
-        "extism-py, or test it over a simulated host set as extism.pdk.ffi.host"
+        "extism-py, or test it with extism.pdk.testing"
     )
 
 
