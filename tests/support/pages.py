@@ -105,7 +105,7 @@ def needs_interpreter(document: Path) -> bool:
     lines = [each.line for block in blocks(document) for each in commands(block)]
     texts = [block.text for block in blocks(document) if block.language == "python"]
     return any("extism-py" in line or "_compiler" in line for line in lines) or any(
-        "extism.compiler" in text for text in texts
+        "extism.compiler" in text or "extism_plugin" in text for text in texts
     )
 
 
