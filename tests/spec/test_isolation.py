@@ -98,8 +98,19 @@ def in_a_thread(function):
 
 def is_busy(process):
     """Whether any thread of a process is running, and not waiting."""
-    states = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/stat")]
-    return any(state.rpartition(")")[2].split()[0] == "R" for state in states)
+    return "R" in states(process)
+
+
+def stop(process):
+    """Stop a process, and wait until it has."""
+    os.kill(process, signal.SIGSTOP)
+    assert until(lambda: states(process) == {"T"})
+
+
+def states(process):
+    """The states of the threads of a process, each by its letter."""
+    lines = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/stat")]
+    return {line.rpartition(")")[2].split()[0] for line in lines}
 
 
 # --- A worker that dies ---------------------------------------------------------------------------------
@@ -124,6 +135,32 @@ def test_a_worker_that_dies_in_a_call_is_an_error_and_the_next_call_gets_a_fresh
     assert (caught.value.function, caught.value.exit_code) == ("loop", -1)
     assert plugin.call("kept", "") == b"kept"
     assert not is_alive(process)
+
+
+CRASHING = """
+import ctypes, sys
+sys.argv = sys.argv[sys.argv.index("-c") + 1 :]
+sys.path[:0] = sys.argv[4:]
+from extism._isolation import worker
+from extism._isolation.frames import Kind
+worker._DUTIES[Kind.CALL] = lambda *_: ctypes.string_at(0)
+worker.main()
+"""
+
+
+def test_an_engine_that_reaches_for_wild_memory_is_an_error(tmp_path, monkeypatch):
+    """A real fault in the middle of a call, as a bug in compiled code would be one."""
+    (tmp_path / "crashing.py").write_text(CRASHING)
+    interpreter = tmp_path / "python"
+    interpreter.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path}/crashing.py" "$@"\n')
+    interpreter.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+    with extism.Plugin(ECHO, functions=[], isolation="process") as plugin:
+        for _ in range(2):
+            with pytest.raises(WorkerDied, match="SIGSEGV") as caught:
+                plugin.call("echo", "x")
+
+            assert caught.value.returncode == -signal.SIGSEGV
 
 
 def test_a_worker_that_died_while_nobody_called_is_an_error_too(isolated):
@@ -167,6 +204,17 @@ def test_what_a_worker_said_at_its_end_is_a_note(isolated):
     assert caught.value.__notes__[0].startswith("the worker said: ")
 
 
+def test_an_input_that_is_more_than_a_worker_may_hold_ends_it_and_nothing_else(isolated):
+    """The error says which limit it was, and the next call is served."""
+    plugin, _ = isolated(ECHO, isolation=extism.WorkerLimits(memory_bytes=300 << 20))
+    with pytest.raises(
+        WorkerDied, match=r"SIGABRT \(.* raise WorkerLimits\(memory_bytes=\.\.\.\)\)"
+    ):
+        plugin.call("echo", bytes(400 << 20))
+
+    assert plugin.call("echo", "again") == b"again"
+
+
 def test_a_pool_lends_no_copy_whose_worker_died():
     """It is closed, and another one made."""
     with new_worker() as found:
@@ -188,7 +236,7 @@ def test_a_pool_lends_no_copy_whose_worker_died():
 def test_a_worker_that_does_not_keep_the_deadline_is_killed(isolated):
     """One that has stopped is ended a second after the deadline; the next call is served."""
     plugin, process = isolated(ECHO)
-    os.kill(process, signal.SIGSTOP)
+    stop(process)
     started = time.monotonic()
     with pytest.raises(CallTimeout) as caught:
         plugin.call("echo", "x", timeout=0.1)
@@ -202,7 +250,7 @@ def test_a_worker_that_does_not_keep_the_deadline_is_killed(isolated):
 def test_a_worker_that_does_not_heed_a_cancellation_is_killed(isolated):
     """The same, without a deadline."""
     plugin, process = isolated(ECHO)
-    os.kill(process, signal.SIGSTOP)
+    stop(process)
     handle = plugin.cancel_handle()
     wait = in_a_thread(lambda: plugin.call("echo", "x"))
     time.sleep(0.1)

@@ -19,22 +19,92 @@ from extism._isolation.seccomp import refuse_calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Final
 
-__all__ = ["confine", "counted_threads", "die_with", "seal"]
+__all__ = ["Confinement", "die_with"]
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
 
 
-def confine(limits: Mapping[str, int | None]) -> None:
+class Confinement:
     """
-    Limit this process for the rest of its life, and give up the system calls that it has no business with.
+    What this process has given up for the rest of its life, in two steps: at first all but what compiling takes.
+
+    That is limits, system calls that it has no business with, and all files but the directories of `allowed_paths`, the
+    code of the interpreter and of this library, and the names of what lies beside it; as far as the system lets a
+    process do that. What is open already stays open.
 
     Args:
         limits: `memory_bytes`, `cpu_seconds`, `open_files` and `file_bytes`, None for no limit.
+        allowed_paths: As in the manifest.
+        cache: Where compiled code is kept, if anywhere.
     """
+
+    def __init__(
+        self, limits: Mapping[str, int | None], allowed_paths: Mapping[str, str], cache: str | None
+    ) -> None:
+        read_only = [path for path in allowed_paths if path.startswith(READ_ONLY)]
+        self._changeable = [path for path in allowed_paths if path not in read_only]
+        code = [os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(__file__))]
+        self._readable = [
+            *(*code, *_library_folders()),
+            *(path.removeprefix(READ_ONLY) for path in read_only),
+        ]
+        self._caches = [] if cache is None else [cache]
+        for folder in self._caches:
+            # The cache says itself why there is none.
+            with contextlib.suppress(OSError):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+        # Open, it can be read when it is out of reach.
+        self._tasks: int | None = None
+        with contextlib.suppress(OSError):
+            self._tasks = os.open("/proc/self/task", os.O_RDONLY)
+        _limit_all(limits)
+        if sys.platform.startswith("linux"):
+            _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        refuse_calls()
+        self._is_sealed = self._seal(*self._caches)
+
+    def complete(self) -> bool:
+        """
+        Give up the cache, too.
+
+        Returns:
+            Whether that holds for the whole process: threads that have compiled keep it.
+        """
+        tasks, self._tasks = self._tasks, None
+        try:
+            is_alone = tasks is not None and len(os.listdir(tasks)) == 1
+        finally:
+            if tasks is not None:
+                os.close(tasks)
+        if not (self._caches and self._is_sealed):
+            return True
+        self._seal()
+        return is_alone
+
+    def _seal(self, *more: str) -> bool:
+        """Give up all files but those of the plugin, and some more; return whether the system has that."""
+        try:
+            return confine_files(sys.path, self._readable, [*self._changeable, *more])
+        except OSError as exc:
+            _say("the worker goes on with more files than it needs: %s", exc)
+            return False
+
+
+def _library_folders() -> list[str]:
+    """Return where the system's libraries are that are in use: modules that are imported later may want their likes."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+            paths = [line.rstrip("\n").partition("/")[2] for line in maps if ".so" in line]
+    except OSError:
+        return []
+    return sorted({os.path.dirname(f"/{path}") for path in paths})
+
+
+def _limit_all(limits: Mapping[str, int | None]) -> None:
     import resource
 
     wanted = {
@@ -47,53 +117,6 @@ def confine(limits: Mapping[str, int | None]) -> None:
     for name, value in wanted.items():
         if value is not None:
             _limit(resource, name, value)
-    if sys.platform.startswith("linux"):
-        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    refuse_calls()
-
-
-def seal(allowed_paths: Mapping[str, str], cache: str | None = None) -> bool:
-    """
-    Give up all files that a plugin was not granted, as far as the system lets a process do that.
-
-    What is left are the directories of `allowed_paths`, the code of the interpreter and of this library to be read,
-    the names of what lies beside it, and what is open already. Doing it again gives up what is not named again.
-
-    Args:
-        allowed_paths: As in the manifest.
-        cache: Where compiled code is kept, while there is something to compile.
-
-    Returns:
-        Whether the system has that; it holds for this thread, and those that it starts from now on.
-    """
-    read_only = [path for path in allowed_paths if path.startswith(READ_ONLY)]
-    changeable = [path for path in allowed_paths if path not in read_only]
-    if cache is not None:
-        # The cache says itself why there is none.
-        with contextlib.suppress(OSError):
-            os.makedirs(cache, mode=0o700, exist_ok=True)
-        changeable.append(cache)
-    code = [os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(__file__))]
-    readable = [*code, *(path.removeprefix(READ_ONLY) for path in read_only)]
-    try:
-        return confine_files(sys.path, readable, changeable)
-    except OSError as exc:
-        _say("the worker goes on with more files than it needs: %s", exc)
-        return False
-
-
-@contextlib.contextmanager
-def counted_threads() -> Iterator[Callable[[], int]]:
-    """Give what counts the threads of this process; it works after the folder that tells of them was given up."""
-    try:
-        place = os.open("/proc/self/task", os.O_RDONLY)
-    except OSError:
-        yield lambda: 1  # where there is no such folder, there is nothing to be given up either
-        return
-    try:
-        yield lambda: len(os.listdir(place))
-    finally:
-        os.close(place)
 
 
 def _limit(resource: object, name: str, value: int) -> None:

@@ -103,7 +103,8 @@ def _allow(rules: int, path: str, bits: int) -> None:
         return
     try:
         own = bits if stat.S_ISDIR(os.fstat(place).st_mode) else bits & _OF_FILES
-        _call(_ADD_RULE, rules, _PATH_BENEATH, struct.pack("=Qi", own, place), 0)
+        if own:
+            _call(_ADD_RULE, rules, _PATH_BENEATH, struct.pack("=Qi", own, place), 0)
     finally:
         os.close(place)
 

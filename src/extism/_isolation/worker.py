@@ -22,8 +22,8 @@ from contextlib import contextmanager
 from typing import cast
 
 from extism._engine.stacks import LARGE_BYTES
-from extism._isolation.confinement import confine, counted_threads, die_with, seal
-from extism._isolation.frames import Frame, Gone, Kind, Link
+from extism._isolation.confinement import Confinement, die_with
+from extism._isolation.frames import Breach, Frame, Gone, Kind, Link
 from extism._isolation.mediated import MediatedState
 from extism._isolation.reports import RaisedByParent, report_of_error, report_of_exit
 from extism._runtime.call import Call
@@ -86,9 +86,13 @@ def _last_words() -> Iterator[None]:
         yield
     except Gone:
         os._exit(0)
-    except BaseException:  # noqa: BLE001 - whatever it is, the parent shows it
-        sys.excepthook(*sys.exc_info())
-        os._exit(1)
+    except BaseException as exc:  # noqa: BLE001 - whatever it is, the parent shows it
+        try:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            if isinstance(exc, MemoryError | Breach):
+                os.abort()  # as the engine does where there is no memory; the parent knows what that means
+            os._exit(1)
 
 
 def _listen(control: socket.socket, session: Session) -> None:
@@ -138,24 +142,20 @@ class Session:
 
     def begin(self) -> None:
         """
-        Compile the plugin that the parent tells of, give up everything else, and say what is in it.
+        Give up everything but the plugin that the parent tells of, compile it, and say what is in it.
 
         Raises:
             Gone: There is no parent any more.
         """
         frame = self._link.receive()
         head = json.loads(frame.body[: frame.place])
-        with counted_threads() as count:
-            confine(head["limits"])
-            is_sealed = not seal(head["allowed_paths"], cache := native_directory())
-            try:
-                compiled = _compiled(self, head, frame.body[frame.place :])
-            except (Error, ValueError, TypeError) as exc:
-                self._say_failure(exc)
-                return
-            # Threads that have compiled keep the cache.
-            is_sealed = is_sealed or cache is None or count() == 1
-        seal(head["allowed_paths"])
+        confinement = Confinement(head["limits"], head["allowed_paths"], native_directory())
+        try:
+            compiled = _compiled(self, head, frame.body[frame.place :])
+        except (Error, ValueError, TypeError) as exc:
+            self._say_failure(exc)
+            return
+        is_sealed = confinement.complete()
         self._program = program = cast("Program", compiled.program)
         self._names = [export.name for export in compiled.exports]
         if program.world is not None:
