@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import random
@@ -26,6 +27,7 @@ KILLS = 25
 SEEDS = 3
 CALLS = 5
 CANCELS = 60
+POOL_CALLS = 40
 
 GUEST = wat(
     """
@@ -93,6 +95,58 @@ def test_a_worker_killed_at_any_moment_costs_one_call():
 
     assert died == KILLS
     assert until(lambda: not workers())
+
+
+@pytest.mark.timeout(300)
+def test_a_pool_outlives_its_workers():
+    """While they are killed at random, each answer is right or an error of ours, and afterwards all are right."""
+    limits = extism.WorkerLimits(start_seconds=20.0)
+    before, ends, is_over = descriptors(), [], threading.Event()
+    source = {"wasm": [{"data": GUEST.encode()}]}
+    with extism.Pool(source, 2, functions=[host], isolation=limits) as pool:
+        killer = threading.Thread(target=kill_at_random, args=(is_over,))
+        threads = [threading.Thread(target=ask, args=(pool, n, ends)) for n in range(4)]
+        for thread in (killer, *threads):
+            thread.start()
+        for thread in threads:
+            thread.join(200)
+        is_over.set()
+        killer.join()
+        for number in range(4):
+            with contextlib.suppress(WorkerDied):  # it was killed after its last call
+                pool.call("echo", b"")
+
+            assert pool.call("host", str(number)) == str(number).encode()
+        assert len(workers()) <= 2
+    gc.collect()
+
+    assert set(ends) == {"right", "WorkerDied"}
+    assert len(ends) == 4 * POOL_CALLS
+    assert until(lambda: not workers())
+    assert descriptors() <= before + 1
+
+
+def ask(pool, number, ends):
+    for turn in range(POOL_CALLS):
+        nonce = f"{number} {turn}"
+        try:
+            end = (
+                "right"
+                if pool.call(["echo", "host"][turn % 2], nonce) == nonce.encode()
+                else "wrong"
+            )
+        except extism.Error as exc:
+            end = type(exc.__cause__ or exc).__name__
+        ends.append(end)
+        time.sleep(0.01)
+
+
+def kill_at_random(is_over):
+    rng = random.Random(4)
+    while not is_over.wait(0.05):
+        for process in rng.sample(sorted(workers()), min(1, len(workers()))):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
 
 
 def test_a_cancellation_overtakes_no_call_and_is_not_lost():
