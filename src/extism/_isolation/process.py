@@ -41,7 +41,8 @@ _NEEDED_VARIABLES: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """What an interpreter may need of the environment to run at all; nothing else of it reaches a worker."""
 
 _LAST_WORDS: Final = 2000
-_EXIT_SECONDS: Final = 2.0
+_EXIT_SECONDS: Final = 10.0
+"""How long a process that was killed may take to be gone; it is a matter of microseconds, on a machine that has any left."""
 
 _SIGNAL_HINTS: Final = {
     "SIGKILL": "the system ran short of memory, or somebody killed it",
