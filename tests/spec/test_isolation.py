@@ -242,7 +242,7 @@ def test_a_worker_that_does_not_keep_the_deadline_is_killed(isolated):
         plugin.call("echo", "x", timeout=0.1)
 
     assert str(caught.value) == "timeout"
-    assert 1.1 <= time.monotonic() - started < 4
+    assert 1.1 <= time.monotonic() - started < 10
     assert "was killed" in caught.value.__notes__[0]
     assert plugin.call("echo", "again") == b"again"
 
