@@ -8,6 +8,7 @@ import logging
 import pytest
 
 import extism
+from extism.errors import PluginBusy
 
 # One function for each thing: what WASI says is copied to the output, or written to a stream.
 GUEST = """
@@ -82,6 +83,24 @@ def test_output_goes_to_files_and_functions():
         made.call("print", "")
 
     assert (file.getvalue(), pieces) == (b"to stdout\nhalf", [b"to stderr\n"])
+
+
+def test_a_receiver_cannot_call_the_plugin_that_prints():
+    """It would wait for itself; other plugins it may call."""
+    ends = []
+
+    def receive(_data):
+        ends.append(other.call("args", ""))
+        try:
+            made.call("args", "")
+        except extism.Error as exc:
+            ends.append(type(exc))
+
+    with plugin(True) as other, plugin(extism.WasiOptions(stdout=receive)) as made:
+        made.call("print", "", timeout=10)
+        made.call("print", "", timeout=10)
+
+    assert ends == [b"", PluginBusy] * 2
 
 
 def test_output_goes_to_logging_line_by_line(caplog):

@@ -36,6 +36,7 @@ __all__ = [
     "inherited",
     "levels",
     "stack_bytes",
+    "stand_in",
 ]
 
 MAX_DEPTH: Final = 16
@@ -115,6 +116,14 @@ def enrol(thread: int, most: int, caller: int | None = None) -> None:
         _callers[thread] = caller, inherited(caller) + depth(caller)
     levels[thread] = max(0, min(most, MAX_DEPTH - inherited(thread)))
     _here.leaving = _Leaving(thread)
+
+
+def stand_in(thread: int, caller: int | None) -> None:
+    """Let what runs on a thread of the engine's count as run by the one that waits for it; None ends that."""
+    if caller is None:
+        _callers.pop(thread, None)
+    elif caller != thread:
+        _callers[thread] = caller, inherited(caller) + depth(caller)
 
 
 def inherited(thread: int) -> int:

@@ -347,8 +347,8 @@ class Store:
         return True
 
     def _set_wasi(self, wasi: Wasi) -> None:
-        pointer, self.world = wasi.configure()
         context = self.context
+        pointer, self.world = wasi.configure(lambda: store_at(context).thread)
         _stores[context] = ref(self, lambda _: _stores.pop(context, None))
         error = lib.wasmtime_context_set_wasi(self.context, pointer)
         if error:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import errno
 import os
+from _thread import get_ident
 from ctypes import byref, c_char_p, c_void_p, string_at
 
 from extism._dataclass import dataclass
 from extism._engine.bindings import ByteVec, WriteCallback, lib
+from extism._engine.stacks import stand_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,9 +67,12 @@ class Wasi:
     max_open_files: int = MAX_OPEN_FILES
     disk: Disk | None = None
 
-    def configure(self) -> tuple[int, World]:
+    def configure(self, caller: Callable[[], int]) -> tuple[int, World]:
         """
         Return a new configuration for a store, and what the house keeps of it.
+
+        Args:
+            caller: Gives the thread that runs the store's code.
 
         Raises:
             OSError: A directory cannot be opened.
@@ -77,7 +82,7 @@ class Wasi:
         keep: list[Any] = []
         try:
             self._set_texts(pointer)
-            self._set_streams(pointer, keep)
+            self._set_streams(pointer, keep, caller)
             for preopen in self.preopens:
                 _preopen(pointer, preopen)
         except BaseException:
@@ -92,7 +97,7 @@ class Wasi:
             names, values = _strings(n for n, _ in self.env), _strings(v for _, v in self.env)
             lib.wasi_config_set_env(pointer, len(self.env), names, values)
 
-    def _set_streams(self, pointer: int, keep: list[Any]) -> None:
+    def _set_streams(self, pointer: int, keep: list[Any], caller: Callable[[], int]) -> None:
         if self.stdin:
             vec = ByteVec()
             lib.wasm_byte_vec_new(byref(vec), len(self.stdin), self.stdin)
@@ -101,7 +106,7 @@ class Wasi:
             if sink == "inherit":
                 getattr(lib, f"wasi_config_inherit_{name}")(pointer)
             elif sink is not None:
-                callback = WriteCallback(_writer(sink))
+                callback = WriteCallback(_writer(sink, caller))
                 keep.append(callback)
                 getattr(lib, f"wasi_config_set_{name}_custom")(pointer, callback, None, None)
 
@@ -138,8 +143,14 @@ def _c_string(text: str) -> bytes:
     return text.encode()
 
 
-def _writer(sink: Callable[[bytes], object]) -> Callable[[int, int, int], int]:
+def _writer(
+    sink: Callable[[bytes], object], caller: Callable[[], int]
+) -> Callable[[int, int, int], int]:
     def write(_data: int, address: int, count: int) -> int:
+        # The engine writes on a thread of its own while the caller waits: a receiver that calls its own
+        # plugin is told, instead of waiting for itself.
+        here = get_ident()
+        stand_in(here, caller())
         try:
             sink(string_at(c_void_p(address), count))
         except BaseException:
@@ -148,6 +159,8 @@ def _writer(sink: Callable[[bytes], object]) -> Callable[[int, int, int], int]:
 
             logging.getLogger(__name__).exception("the receiver of the program's output failed")
             return -errno.EIO
+        finally:
+            stand_in(here, None)
         return count
 
     return write
