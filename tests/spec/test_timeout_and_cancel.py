@@ -108,6 +108,12 @@ def test_no_time_is_no_time(plugin, name):
         made.call(name, "")
 
 
+def test_a_time_that_is_no_number_is_refused(plugin):
+    """No clock would ever be past it."""
+    with pytest.raises(ValueError, match="timeout is nan"):
+        plugin(LOOP).call("noop", "", timeout=float("nan"))
+
+
 INITIALISERS = {
     "start section": "(start $run)",
     "_initialize": '(export "_initialize" (func $run))',

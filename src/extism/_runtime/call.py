@@ -139,9 +139,16 @@ class BlockedCall(AwaitedCall):
 
 
 def deadline_after(timeout_ms: int | None, timeout: float | None = None) -> float | None:
-    """Return the monotonic time of the sooner end: `timeout_ms` ahead, or `timeout` seconds; None for no limit."""
+    """
+    Return the monotonic time of the sooner end: `timeout_ms` ahead, or `timeout` seconds; None for no limit.
+
+    Raises:
+        ValueError: `timeout` is no number of seconds: no clock ever passes NaN.
+    """
     if timeout_ms is None and timeout is None:
         return None
+    if timeout != timeout:  # noqa: PLR0124 - only NaN; `math` would have to be imported
+        raise ValueError("timeout is nan; it should be seconds, or None for no limit")
     limits = [timeout] if timeout is not None else []
     limits += [timeout_ms / 1000] if timeout_ms is not None else []
     return time.monotonic() + min(limits)
