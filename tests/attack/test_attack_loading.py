@@ -517,6 +517,20 @@ def test_l23_names_of_exports():
         assert plugin.call(NASTY, b"") == b""
 
 
+@pytest.mark.parametrize("start", ["", "(start $f)"], ids=["call", "start"])
+def test_l23_a_function_that_poses_as_a_frame(start, both_ways):
+    """A line break in a name begins no line of the backtrace."""
+    name = r"real\u{a}    1: 0x12 - main!innocent"
+    module = f'''(module (func $f (@name "{name}") unreachable) {start}
+      (func (export "run") (call $f)))'''
+    with pytest.raises(Error) as caught:
+        extism.Plugin(module, functions=[]).call("run", b"")
+    lines = str(caught.value).splitlines()
+
+    assert not any(line.startswith("    1: 0x12") for line in lines)
+    assert any(r"real\n    1: 0x12" in line for line in lines)
+
+
 def test_l23_names_of_modules_files_and_urls(tmp_path):
     """In manifests, paths and URLs as well."""
     short = NASTY[:100]

@@ -7,10 +7,10 @@ means to a user is not decided here (`_runtime/outcome.py`).
 
 from __future__ import annotations
 
-from ctypes import byref, c_uint8, string_at
+from ctypes import byref, c_uint8, c_void_p, string_at
 
 from extism._dataclass import dataclass
-from extism._engine.bindings import ByteVec, lib
+from extism._engine.bindings import ByteVec, PointerVec, lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,10 +119,12 @@ def from_trap(pointer: int, raised: BaseException | None = None) -> Fault:
     """Return what the trap at `pointer` says, and free it."""
     code = c_uint8()
     known = lib.wasmtime_trap_code(pointer, byref(code))
-    vec = ByteVec()
+    vec, frames = ByteVec(), PointerVec()
     lib.wasm_trap_message(pointer, byref(vec))
+    lib.wasm_trap_trace(pointer, byref(frames))
+    names = _names(frames)
     lib.wasm_trap_delete(pointer)
-    text = _take(vec)
+    text = _take(vec, names)
     if raised is not None:
         return _from_raised(raised, text)
     trap = TRAP_KINDS.get(code.value, f"trap {code.value}") if known else ""
@@ -141,10 +143,12 @@ def _from_raised(raised: BaseException, text: str = "") -> Fault:
 
 def error_text(pointer: int) -> str:
     """Return the text of the error at `pointer`, and free it."""
-    vec = ByteVec()
+    vec, frames = ByteVec(), PointerVec()
     lib.wasmtime_error_message(pointer, byref(vec))
+    lib.wasmtime_error_wasm_trace(pointer, byref(frames))
+    names = _names(frames)
     lib.wasmtime_error_delete(pointer)
-    return _take(vec)
+    return _take(vec, names)
 
 
 def cause_first(text: str) -> str:
@@ -159,11 +163,28 @@ def cause_first(text: str) -> str:
     return f"{links[-1]}\n({'; '.join([head, *links[:-1]])})"
 
 
-def _take(vec: ByteVec) -> str:
-    """Return the text in a vector of the engine's, and free it; the engine may add a NUL at the end."""
+def _take(vec: ByteVec, names: list[bytes]) -> str:
+    """
+    Return the text in a vector of the engine's, and free it; the engine may add a NUL at the end.
+
+    The engine quotes the names of functions as they are: with a line break in it, one could pose as a frame.
+    """
     text = string_at(vec.data, vec.size) if vec.size else b""
+    for name in names:
+        if b"\n" in name:
+            text = text.replace(name, name.replace(b"\n", b"\\n"))
     lib.wasm_byte_vec_delete(byref(vec))
     return _in_the_engines_lines(text.rstrip(b"\0").decode("utf-8", "backslashreplace"))
+
+
+def _names(frames: PointerVec) -> list[bytes]:
+    """Return the names of the functions that were running, and free the frames; what they are frames of is still there."""
+    addresses = (c_void_p * frames.size).from_address(frames.data) if frames.size else ()
+    found = [lib.wasmtime_frame_func_name(frame) for frame in addresses]
+    vecs = [ByteVec.from_address(name) for name in found if name]
+    names = [string_at(vec.data, vec.size) for vec in vecs if vec.size]
+    lib.wasm_frame_vec_delete(byref(frames))
+    return names
 
 
 def _in_the_engines_lines(text: str) -> str:
