@@ -8,7 +8,7 @@ are granted by the manifest (`allowed_paths`), not here.
 from __future__ import annotations
 
 from extism._dataclass import dataclass, field
-from extism._engine.wasi import MAX_DISK_BYTES, MAX_OPEN_FILES, Preopen, Wasi
+from extism._engine.wasi import MAX_DISK_BYTES, MAX_NEW_FILES, MAX_OPEN_FILES, Preopen, Wasi
 from extism.secret import Secret, reveal
 
 TYPE_CHECKING = False
@@ -51,6 +51,7 @@ class WasiOptions:
         stderr: Where standard error goes.
         max_open_files: Files and directories that it may have open at once, beside those it is given.
         max_disk_bytes: Bytes by which its files may grow in all; what it removes is given back. None for any.
+        max_new_files: Files, directories and links that there may be more than before, counted the same way.
     """
 
     argv: Sequence[str] = ()
@@ -60,6 +61,7 @@ class WasiOptions:
     stderr: Output = None
     max_open_files: int = MAX_OPEN_FILES
     max_disk_bytes: int | None = MAX_DISK_BYTES
+    max_new_files: int | None = MAX_NEW_FILES
 
 
 def wasi_asked(wasi: object) -> bool | WasiOptions:
@@ -93,7 +95,8 @@ class Worlds:
             [Preopen(mount.host, mount.guest, is_read_only=mount.read_only) for mount in mounts]
         )
         is_writable = any(not preopen.is_read_only for preopen in self._preopens)
-        self.is_measured = is_writable and options.max_disk_bytes is not None
+        limits = {options.max_disk_bytes, options.max_new_files}
+        self.is_measured = is_writable and limits != {None}
         for output in (options.stdout, options.stderr):
             _check_output(output)
 
@@ -118,12 +121,11 @@ class Worlds:
         )
 
     def _disk(self) -> Disk | None:
-        room = self._options.max_disk_bytes
-        if not self.is_measured or room is None:
+        if not self.is_measured:
             return None
         from extism._capabilities.files import Disk
 
-        return Disk(room)
+        return Disk(self._options.max_disk_bytes, self._options.max_new_files)
 
 
 def _check_output(output: Output) -> None:

@@ -686,6 +686,34 @@ def test_f30_the_limit_can_be_changed(small, puppet, tree):
     assert free.write(fd, b"x" * 5000) == (GOOD, 5000)
 
 
+def test_f30_files_are_counted(puppet, tree):
+    """Files, directories and links of both kinds: as many as may be, and more when some have gone."""
+    it = puppet(extism.WasiOptions(max_new_files=4), data=str(tree))
+
+    def create(name):
+        return it.open(name, CREATE, WRITE)[0]
+
+    def mkdir(name):
+        return it.path_create_directory(3, *it.path(name))
+
+    def link(name):
+        return it.path_link(3, 0, *it.path("file"), 3, *it.other_path(name))
+
+    def symlink(name):
+        return it.path_symlink(*it.path("file"), 3, *it.other_path(name))
+
+    made = [make(name) for make, name in zip((create, mkdir, link, symlink), "abcd", strict=True)]
+    more = [make("more") for make in (create, mkdir, link, symlink)]
+    assert (made, more) == ([GOOD] * 4, [FULL] * 4)
+    assert not (tree / "more").exists()
+
+    assert create("a") == GOOD
+    assert it.path_remove_directory(3, *it.path("b")) == GOOD
+    assert it.path_unlink_file(3, *it.path("c")) == GOOD
+    assert it.path_rename(3, *it.path("d"), 3, *it.other_path("a")) == GOOD
+    assert [mkdir(name) for name in "efgh"] == [GOOD, GOOD, GOOD, FULL]
+
+
 def test_f30_every_way_to_grow_is_measured(small, tree):
     """Writing at a place, at the end, behind the end, and setting the size."""
     _, fd = small.open("new", CREATE, READ | WRITE)

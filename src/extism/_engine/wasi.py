@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 
     from extism._capabilities.files import Disk
 
-__all__ = ["MAX_DISK_BYTES", "MAX_OPEN_FILES", "Preopen", "Wasi", "World"]
+__all__ = ["MAX_DISK_BYTES", "MAX_NEW_FILES", "MAX_OPEN_FILES", "Preopen", "Wasi", "World"]
 
 MAX_OPEN_FILES: Final = 64
 """Descriptors that a program may open, beside those that it is given."""
 
 MAX_DISK_BYTES: Final = 256 << 20
 """Bytes by which its files may grow, where nothing else is said."""
+
+MAX_NEW_FILES: Final = 1 << 16
+"""Files, directories and links that it may make, where nothing else is said: disks run out of those, too."""
 
 
 @dataclass(frozen=True)

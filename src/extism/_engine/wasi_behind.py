@@ -66,9 +66,13 @@ TYPES: Final[dict[str, tuple[str, ...]]] = {
         "fd_renumber": "i32 i32",
         "fd_tell": "i32 i32",
         "fd_write": "i32 i32 i32 i32",
+        "path_create_directory": "i32 i32 i32",
         "path_filestat_get": "i32 i32 i32 i32 i32",
+        "path_link": "i32 i32 i32 i32 i32 i32 i32",
         "path_open": "i32 i32 i32 i32 i32 i64 i64 i32 i32",
+        "path_remove_directory": "i32 i32 i32",
         "path_rename": "i32 i32 i32 i32 i32 i32",
+        "path_symlink": "i32 i32 i32 i32 i32",
         "path_unlink_file": "i32 i32 i32",
         "poll_oneoff": "i32 i32 i32 i32",
     }.items()

@@ -1,5 +1,5 @@
 """
-Writing, measured: files grow as far as the room of the plug-in goes, and no further.
+Writing, measured: files grow, and become more, as far as the room of the plug-in goes, and no further.
 
 These functions stand before the engine's only where there is a writable directory and a limit. Sizes are
 asked of the engine before and after, so what counts is what files really are. What is removed counts back
@@ -27,8 +27,12 @@ __all__ = [
     "fd_filestat_set_size",
     "fd_pwrite",
     "fd_write",
+    "path_create_directory",
+    "path_link",
+    "path_remove_directory",
     "path_rename",
     "path_status",
+    "path_symlink",
     "path_unlink_file",
     "status_of",
 ]
@@ -107,10 +111,9 @@ def fd_filestat_set_size(caller: Caller, fd: int, size: int) -> int:
 
 def path_unlink_file(caller: Caller, fd: int, path: int, length: int) -> int:
     """Remove a name of a file."""
-    name = caller.read(path, length)
-    if length > PATH_BYTES:
-        return errno.NAMETOOLONG
-    caller.behind().write(PATH, name)
+    error = _put_path(caller, path, length)
+    if error:
+        return error
     before = path_status(caller, fd, 0, length)
     error = caller.behind().call(caller.store, "path_unlink_file", fd, PATH, length)
     if not error:
@@ -118,16 +121,56 @@ def path_unlink_file(caller: Caller, fd: int, path: int, length: int) -> int:
     return error
 
 
+def path_remove_directory(caller: Caller, fd: int, path: int, length: int) -> int:
+    """Remove an empty directory."""
+    error = _put_path(caller, path, length) or caller.behind().call(
+        caller.store, "path_remove_directory", fd, PATH, length
+    )
+    if not error:
+        _disk(caller).count_file(-1)
+    return error
+
+
+def path_create_directory(caller: Caller, fd: int, path: int, length: int) -> int:
+    """Make a directory."""
+    return _put_path(caller, path, length) or _made(
+        caller, "path_create_directory", fd, PATH, length
+    )
+
+
+def path_symlink(
+    caller: Caller, path: int, length: int, fd: int, to_path: int, to_length: int
+) -> int:
+    """Make a link that holds a path."""
+    return _put_paths(caller, path, length, to_path, to_length) or _made(
+        caller, "path_symlink", PATH, length, fd, SECOND_PATH, to_length
+    )
+
+
+def path_link(
+    caller: Caller,
+    fd: int,
+    lookup: int,
+    path: int,
+    length: int,
+    to_fd: int,
+    to_path: int,
+    to_length: int,
+) -> int:
+    """Give a file one more name."""
+    return _put_paths(caller, path, length, to_path, to_length) or _made(
+        caller, "path_link", fd, lookup, PATH, length, to_fd, SECOND_PATH, to_length
+    )
+
+
 def path_rename(
     caller: Caller, fd: int, path: int, length: int, to_fd: int, to_path: int, to_length: int
 ) -> int:
     """Give a file another name, in the place of what had it."""
-    names = caller.read(path, length), caller.read(to_path, to_length)
-    if max(length, to_length) > PATH_BYTES:
-        return errno.NAMETOOLONG
+    error = _put_paths(caller, path, length, to_path, to_length)
+    if error:
+        return error
     behind = caller.behind()
-    for at, name in zip((PATH, SECOND_PATH), names, strict=True):
-        behind.write(at, name)
     moved = path_status(caller, fd, 0, length)
     replaced = path_status(caller, to_fd, 0, to_length, SECOND_PATH)
     error = behind.call(
@@ -135,6 +178,17 @@ def path_rename(
     )
     if not error and (moved is None or replaced is None or moved.inode != replaced.inode):
         _give_back(caller, replaced)
+    return error
+
+
+def _made(caller: Caller, name: str, *values: int) -> int:
+    """Call a function that gives a new name, if there may be one more."""
+    disk = _disk(caller)
+    if disk.files_left <= 0:
+        return errno.DQUOT
+    error = caller.behind().call(caller.store, name, *values)
+    if not error:
+        disk.count_file(1)
     return error
 
 
@@ -154,6 +208,8 @@ def _measured(caller: Caller, fd: int, end: int, name: str, *values: int) -> int
 
 
 def _give_back(caller: Caller, removed: Status | None) -> None:
+    if removed is not None:
+        _disk(caller).count_file(-1)
     is_freed = removed is not None and removed.is_regular and removed.names == 1
     if is_freed and removed is not None and removed.inode not in caller.world.opened.values():
         _disk(caller).count(-removed.size)
@@ -162,6 +218,25 @@ def _give_back(caller: Caller, removed: Status | None) -> None:
 def _disk(caller: Caller) -> Disk:
     assert caller.world.disk is not None
     return caller.world.disk
+
+
+def _put_path(caller: Caller, path: int, length: int) -> int:
+    """Put a path into the page."""
+    name = caller.read(path, length)
+    if length > PATH_BYTES:
+        return errno.NAMETOOLONG
+    caller.behind().write(PATH, name)
+    return errno.SUCCESS
+
+
+def _put_paths(caller: Caller, path: int, length: int, to_path: int, to_length: int) -> int:
+    """Put two paths into the page."""
+    names = caller.read(path, length), caller.read(to_path, to_length)
+    if max(length, to_length) > PATH_BYTES:
+        return errno.NAMETOOLONG
+    for at, name in zip((PATH, SECOND_PATH), names, strict=True):
+        caller.behind().write(at, name)
+    return errno.SUCCESS
 
 
 def _gathered(caller: Caller, vectors: int, count: int) -> bytes:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fd_close", "fd_renumber", "path_open"]
 
+_CREATE: Final = 1
 _TRUNCATE: Final = 8
 
 _DIRECTORY: Final = 3
@@ -51,6 +52,10 @@ def path_open(
         return errno.PERM
     if len(world.opened) >= world.max_open_files:
         return errno.MFILE
+    disk = world.disk
+    is_new = before is None and oflags & _CREATE
+    if is_new and disk is not None and disk.files_left <= 0:
+        return errno.DQUOT
     error = behind.call(
         store, "path_open", fd, lookup, PATH, length, oflags, rights, inheriting, fdflags, 0
     )
@@ -59,8 +64,10 @@ def path_open(
         caller.write(given, opened.to_bytes(4, "little"))
         after = status_of(caller, opened)
         world.opened[opened] = after.inode if after else 0
-        if world.disk is not None and before is not None and oflags & _TRUNCATE:
-            world.disk.count(-before.size)
+        if disk is not None and is_new:
+            disk.count_file(1)
+        if disk is not None and before is not None and oflags & _TRUNCATE:
+            disk.count(-before.size)
     return error
 
 

@@ -18,7 +18,11 @@ from extism._engine.wasi_disk import (
     fd_filestat_set_size,
     fd_pwrite,
     fd_write,
+    path_create_directory,
+    path_link,
+    path_remove_directory,
     path_rename,
+    path_symlink,
     path_unlink_file,
 )
 from extism._engine.wasi_files import fd_close, fd_renumber, path_open
@@ -64,7 +68,11 @@ _MEASURED: Final[dict[str, Callable[..., int]]] = {
     "fd_filestat_set_size": fd_filestat_set_size,
     "fd_pwrite": fd_pwrite,
     "fd_write": fd_write,
+    "path_create_directory": path_create_directory,
+    "path_link": path_link,
+    "path_remove_directory": path_remove_directory,
     "path_rename": path_rename,
+    "path_symlink": path_symlink,
     "path_unlink_file": path_unlink_file,
 }
 

@@ -104,6 +104,7 @@ def _words(world: WasiOptions) -> dict[str, Any]:
         "env": {name: reveal(value) for name, value in world.env.items()},
         "max_open_files": world.max_open_files,
         "max_disk_bytes": world.max_disk_bytes,
+        "max_new_files": world.max_new_files,
         **told,
     }
 
