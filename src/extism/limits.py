@@ -34,6 +34,7 @@ class CompileLimits:
         jump_targets: Targets of all jump tables (`br_table`) together.
         function_tangle: Of one function: roughly, its blocks times its variables, loops counting more.
         module_tangle: The same of all functions together.
+        entries: Types, imports, functions, tables, globals, tags, exports and element segments together.
     """
 
     module_bytes: int | None = 64 << 20
@@ -43,12 +44,14 @@ class CompileLimits:
     jump_targets: int | None = 2_000_000
     function_tangle: int | None = 40_000_000
     module_tangle: int | None = 400_000_000
+    entries: int | None = 250_000
 
 
 _DEFAULT: Final = CompileLimits()
 
 _WORDS: Final = {
     "module_bytes": "bytes",
+    "entries": "types, functions and other entries",
     "function_bytes": "bytes of code",
     "locals": "locals",
     "nesting": "blocks inside each other",

@@ -18,6 +18,8 @@ from bombs import (
     loops_over_locals,
     many_locals,
     nested_blocks,
+    small_functions,
+    small_types,
     straight_line,
 )
 from http_server import serve
@@ -468,6 +470,8 @@ def compile_bomb(name: str, *numbers: int) -> tuple[str, float, int]:
         pytest.param(loops, (100_000,), "function_tangle", id="C29-loops"),
         pytest.param(chained_blocks, (100_000,), "function_tangle", id="C29-values"),
         pytest.param(many_locals, (3000, 50_000), "locals", id="C30-functions"),
+        pytest.param(small_functions, (500_000,), "entries", id="C30-small functions"),
+        pytest.param(small_types, (280_000,), "entries", id="C30-small types"),
         pytest.param(loops_over_locals, (10_000, 10_000), "function_tangle", id="C30-loops"),
         pytest.param(distant_joins, (10_000, 10_000), "function_tangle", id="C30-joins"),
         pytest.param(calls_of_many_values, (1000, 1000), "function_tangle", id="C30-values"),

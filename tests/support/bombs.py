@@ -17,6 +17,8 @@ __all__ = [
     "loops_over_locals",
     "many_locals",
     "nested_blocks",
+    "small_functions",
+    "small_types",
     "straight_line",
 ]
 
@@ -53,6 +55,15 @@ def straight_line(size: int, count: int = 1) -> bytes:
 
 def nested_blocks(count: int) -> bytes:
     return module([body(b"\x02\x40" * count + b"\x0b" * count)])
+
+
+def small_functions(count: int) -> bytes:
+    """Nothing in them, and each costs some 50 us."""
+    return module([body(b"")] * count)
+
+
+def small_types(count: int) -> bytes:
+    return b"\0asm\1\0\0\0" + section(1, u32(count) + VOID_TYPE * count)
 
 
 def loops(count: int) -> bytes:

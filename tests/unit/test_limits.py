@@ -55,6 +55,6 @@ def test_a_refusal_says_rule_value_limit_and_switch(limits, rule, text):
 
 def test_none_lifts_a_limit():
     """Each by itself."""
-    limits = CompileLimits(None, None, None, None, None, None, None)
+    limits = CompileLimits(None, None, None, None, None, None, None, None)
 
     assert check_weight(TWO, "main", limits) is None

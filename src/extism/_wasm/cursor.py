@@ -136,7 +136,7 @@ class Cursor:
         if count * smallest > self.remaining:
             raise self.fail(f"{count} items are announced, {self.remaining} bytes are left", start)
         if count > most:
-            raise self.fail(f"{count} items are more than the {most} that engines allow", start)
+            raise self.fail(f"{count} items are more than the {most} that are read", start)
         return count
 
     def inner(self) -> Cursor:

@@ -54,13 +54,28 @@ _PLAIN: Final = tuple(bytes((code, _EMPTY)) for code in (0x02, _LOOP, 0x04))
 _CALL_VALUE: Final = 100
 
 
+_COUNTED: Final = frozenset(
+    {
+        SectionId.TYPE,
+        SectionId.IMPORT,
+        SectionId.FUNCTION,
+        SectionId.TABLE,
+        SectionId.GLOBAL,
+        SectionId.TAG,
+        SectionId.EXPORT,
+        SectionId.ELEMENT,
+    }
+)
+"""Sections whose entries take time each, 5 to 50 us, however small they are."""
+
+
 class Weight(NamedTuple):
     """
     One thing that was weighed.
 
     Attributes:
-        rule: What: `module_bytes`, `function_bytes`, `locals`, `nesting`, `jump_targets`, `function_tangle`
-            or `module_tangle`.
+        rule: What: `module_bytes`, `entries`, `function_bytes`, `locals`, `nesting`, `jump_targets`,
+            `function_tangle` or `module_tangle`.
         value: How much.
         function: The index of the function that has it, or that brought a sum up to it; None for the module.
     """
@@ -82,6 +97,7 @@ def weights(module: Module, shallow: int = 0) -> Iterator[Weight]:
         WasmError: The code cannot be read.
     """
     yield Weight("module_bytes", len(module.data))
+    yield Weight("entries", _entries(module))
     bodies = list(_bodies(module))
     for body in bodies:
         yield Weight("function_bytes", body.cursor.end - body.start, body.function)
@@ -105,6 +121,12 @@ class _Body(NamedTuple):
     start: int
     cursor: Cursor
     locals: int
+
+
+def _entries(module: Module) -> int:
+    """Return how many entries all index spaces have together, and how many exports and segments there are."""
+    counted = [section for section in module.sections if section.id in _COUNTED]
+    return sum(Cursor.over(section).u32() for section in counted)
 
 
 def _bodies(module: Module) -> Iterator[_Body]:

@@ -23,7 +23,16 @@ def heaviest(text: str, shallow: int = 0) -> dict[str, int]:
 
 def test_a_module_without_code_weighs_its_bytes():
     """There is nothing else to ask."""
-    assert heaviest("(module)") == {"module_bytes": 8}
+    assert heaviest("(module)") == {"module_bytes": 8, "entries": 0}
+
+
+def test_entries_are_counted_in_every_section():
+    """Two types, an import, a function, a table, a global, two exports, a segment; data costs nothing."""
+    text = """(module (type (func)) (type (func (param i32))) (import "a" "b" (func (type 0)))
+      (func (export "f") (type 1)) (table 1 funcref) (global (export "g") i32 (i32.const 1))
+      (elem (i32.const 0) 1) (memory 1) (data "x"))"""
+
+    assert heaviest(text)["entries"] == 9
 
 
 def test_bytes_and_locals_are_counted_in_every_function():
