@@ -251,6 +251,9 @@ class CompiledPlugin:
         if hasattr(self, "_program"):
             self.close()
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a CompiledPlugin cannot be pickled; send a PluginSpec, or its manifest")
+
     def __repr__(self) -> str:
         if self._program is None:
             return "<CompiledPlugin closed>"

@@ -8,6 +8,7 @@ reaching into a later call.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from extism._runtime.kernel import NoRoom
@@ -73,8 +74,10 @@ class CurrentPlugin:
 
         Raises:
             OverflowError: `size` is negative.
+            TypeError: It is no whole number.
             OutOfMemory: The plugin may not have that much.
         """
+        size = index(size)
         if size < 0:
             raise OverflowError(f"a block cannot have {size} bytes")
         try:

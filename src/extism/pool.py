@@ -260,6 +260,9 @@ class Pool:
     ) -> None:
         self.close()
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a Pool cannot be pickled; send a PluginSpec, and make a pool there")
+
     def __repr__(self) -> str:
         return f"<Pool{', closed:' if self._turns.is_closed else ''} {self._turns}>"
 

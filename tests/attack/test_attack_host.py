@@ -740,6 +740,9 @@ def test_h32_a_trap_names_the_function(plugin, both_ways):
 
 def test_h33_pickling(plugin, tmp_path):
     """A TypeError that says what to do instead."""
+    for one in (extism.CompiledPlugin(ECHO, functions=[]), extism.Pool(ECHO, functions=[])):
+        with pytest.raises(TypeError, match="cannot be pickled; send a PluginSpec"):
+            pickle.dumps(one)
     with pytest.raises(TypeError, match="a living Plugin cannot be pickled; send its manifest"):
         pickle.dumps(plugin(ECHO))
 
