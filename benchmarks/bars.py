@@ -23,7 +23,7 @@ def bars(rows: dict[str, Row], width: float) -> tuple[list[str], float]:
     wanted = [
         (target, rows[target.case].best_ratio(rows[target.case].others[0]))
         for target in TARGETS
-        if target.case in rows and not (target.is_least or target.is_excess)
+        if target.case in rows and not (target.is_least or target.is_excess or target.unit)
     ]
     if not wanted:
         return [], 0

@@ -2,8 +2,8 @@
 What does a plug-in written in Python cost, to build, to load and to call?
 
 Both sides run the same module, made by our `extism-py`: upstream's package is compared as a host. `build` is the whole
-command, without and with native code of the interpreter in the cache. `load` is `Plugin(...)` in a fresh process with
-warm caches, the import not counted.
+command, without and with native code of the interpreter in the cache. `load` is `Plugin(...)` of the file's path, in a fresh
+process with warm caches, the import not counted.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def measure(plan: Plan) -> Iterator[Row]:
     yield Row("Python plug-in, build, cold cache", {"ours": [first]}, base="ours")
     yield Row("Python plug-in, build", {"ours": further}, base="ours")
     if plan.wants("Python plug-in, load"):
-        found = loaded(plan, wasm, "nothing")
+        found = loaded(plan, wasm, "nothing", "path")
         for state, words in LOADS.items():
             yield Row(f"Python plug-in, load{words}", found[state])
     yield from compared(plan, "python_cases", plan.folder)

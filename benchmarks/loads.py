@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["loaded"]
 
 
-def loaded(plan: Plan, wasm: Path, function: str) -> dict[str, dict[str, list[float]]]:
-    """Return samples by side, for `cold`, `warm` and `again`."""
+def loaded(plan: Plan, wasm: Path, function: str, *how: str) -> dict[str, dict[str, list[float]]]:
+    """Return samples by side, for `cold`, `warm` and `again`; `how` is the probe's to understand."""
 
     def probe(side, *, is_cold: bool):
         home = plan.folder / "homes" / f"{wasm.stem} {side.name}"
@@ -29,7 +29,7 @@ def loaded(plan: Plan, wasm: Path, function: str) -> dict[str, dict[str, list[fl
             if is_cold:
                 shutil.rmtree(home, ignore_errors=True)
                 home.mkdir(parents=True)
-            return probed(side, "load_probe", wasm, function, home=home)
+            return probed(side, "load_probe", wasm, function, *how, home=home)
 
         return run
 

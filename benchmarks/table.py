@@ -32,16 +32,17 @@ def shown(value: float, unit: str) -> str:
 
 
 def figure(row: Row, side: str, target: Target) -> float:
-    """Return what the target is about: the ratio of the best, what one is more, or our best where more is better."""
+    """Return what the target is about: the ratio of the best, what one is more, or our best by itself."""
     if target.is_excess:
         return row.best(side) - row.best(row.base)
-    return row.best(side) if target.is_least else row.best_ratio(side)
+    is_own = target.is_least or target.unit
+    return row.best(side) if is_own else row.best_ratio(side)
 
 
 def verdict(row: Row, side: str) -> tuple[str, str]:
     """Return the target of a row and whether it is met; empty where there is none."""
     target = target_of(row.case)
-    if target is None or (row.base != UPSTREAM and not target.is_excess):
+    if target is None or (row.base != UPSTREAM and not (target.is_excess or target.unit)):
         return "", ""
     found = figure(row, side, target)
     if target.is_met_by(found):
@@ -53,7 +54,7 @@ def verdict(row: Row, side: str) -> tuple[str, str]:
 def line(row: Row, side: str) -> tuple[str, ...]:
     """Return the cells of one side of a row."""
     if side == row.base:
-        return (row.case, "", shown(row.best(side), row.unit), "", "", "", "", "")
+        return (row.case, "", shown(row.best(side), row.unit), "", "", "", *verdict(row, side))
     low, high = row.spread(side)
     return (
         row.case if side == row.others[0] else f"{row.case} ({side})",

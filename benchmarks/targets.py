@@ -16,6 +16,7 @@ class Target:
         limit: Best over best must not be higher; of a case that counts `times`, our best must not be lower.
         reach: What to reach for then.
         is_excess: It is no ratio, but the seconds by which our best may exceed that of the side that it is beside.
+        unit: It is no ratio, but what our best must not exceed, in `s` or `B`.
     """
 
     case: str
@@ -23,6 +24,7 @@ class Target:
     reach: float | None = None
     is_least: bool = False
     is_excess: bool = False
+    unit: str = ""
 
     def is_met_by(self, figure: float) -> bool:
         return figure >= self.limit if self.is_least else figure <= self.limit
@@ -32,6 +34,8 @@ class Target:
             return f"at least {self.limit}"
         if self.is_excess:
             return f"{self.limit * 1e6:g} us more"
+        if self.unit:
+            return f"{self.limit * 1e3:g} ms" if self.unit == "s" else f"{self.limit / 1e3:g} KB"
         return f"{self.limit:.2f}" + (f" ({self.reach:.2f})" if self.reach else "")
 
 
@@ -61,6 +65,17 @@ TARGETS = (
     Target("isolation: echo 1 MB", 1.5e-3, is_excess=True),
     Target("Python plug-in, load", 0.06),
     Target("Python plug-in, empty call", 0.30),
+    Target("small plug-in of three lines, size", 100e3, unit="B"),
+    Target("small plug-in with datetime, decimal, hashlib, random, size", 300e3, unit="B"),
+    Target("small plug-in, build", 1.0, unit="s"),
+    Target("small plug-in, process beyond Python's", 0.120, unit="s"),
+    Target("single file, process beyond Python's", 0.120, unit="s"),
+    Target("small plug-in, instance and first call", 0.5e-3, unit="s"),
+    Target("small plug-in, instance and first call, 99th percentile", 2e-3, unit="s"),
+    Target("single file, instance and first call", 0.5e-3, unit="s"),
+    Target("single file, instance and first call, 99th percentile", 2e-3, unit="s"),
+    Target("small plug-in, empty call beyond twice a WAT one", 15e-6, unit="s"),
+    Target("small plug-in, memory of one more", 5e6, unit="B"),
 )
 
 

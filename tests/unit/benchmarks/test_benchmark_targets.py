@@ -63,6 +63,17 @@ def test_scaling_is_judged_by_itself():
     assert verdict(row, "ours") == ("at least 1.9", "**missed** by 10 %")
 
 
+def test_what_is_promised_in_seconds_or_bytes_is_judged_by_itself():
+    """Whatever upstream does, and where it cannot do it at all."""
+    beside = Row(
+        "small plug-in, build", {"upstream": [9.0], "ours": [1.5, 1.2]} | {"upstream": [9.0, 9.0]}
+    )
+    alone = Row("small plug-in of three lines, size", {"ours": [99e3]}, "B", base="ours")
+
+    assert verdict(beside, "ours") == ("1000 ms", "**missed** by 20 %")
+    assert verdict(alone, "ours") == ("100 KB", "met")
+
+
 def test_what_is_not_compared_with_upstream_has_no_verdict():
     """`echo 64 KB` over memcpy promises nothing."""
     row = Row("echo 64 KB", {"C": [1.0], "ours": [9.0]}, base="C")
