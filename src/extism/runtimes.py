@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 
     from extism._engine.engine import Settings
     from extism._known import KnownFiles
+    from extism._wasm.reader import Module
     from extism.modules import Loaded
     from extism.sources import KnownModule, ResolvedModule
 
-__all__ = ["with_runtime"]
+__all__ = ["Need", "need_of", "with_runtime"]
 
 _HEX: Final = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True)
-class _Need:
+class Need:
     """
     What a plug-in says that it has to be linked with.
 
@@ -45,6 +46,17 @@ class _Need:
     package: str
 
 
+def need_of(outline: Module) -> Need | None:
+    """
+    Return what a module says that it has to be linked with; None for one that says nothing.
+
+    Raises:
+        CompileError: It cannot be read.
+    """
+    section = outline.custom.get(abi.RUNTIME_SECTION)
+    return None if section is None else _read(bytes(section.payload))
+
+
 def with_runtime(
     modules: Sequence[Loaded], settings: Settings, files: KnownFiles
 ) -> Sequence[Loaded]:
@@ -57,10 +69,9 @@ def with_runtime(
         CompileError: What the plug-in says of it cannot be read.
     """
     main = next((each for each in modules if each.part.name == MAIN), None)
-    section = main and main.part.outline.custom.get(abi.RUNTIME_SECTION)
-    if not section:
+    need = None if main is None else need_of(main.part.outline)
+    if need is None:
         return modules
-    need = _read(bytes(section.payload))
     given = next((each for each in modules if each.part.name == need.name), None)
     if given is None:
         return [*modules, _supplied(need, settings, files)]
@@ -75,7 +86,7 @@ def with_runtime(
     return modules
 
 
-def _read(payload: bytes) -> _Need:
+def _read(payload: bytes) -> Need:
     words = payload.decode("utf-8", "replace").split()
     if len(words) != 3 or len(words[1]) != 64 or not _HEX.issuperset(words[1]):
         raise CompileError(
@@ -83,10 +94,10 @@ def _read(payload: bytes) -> _Need:
             f"{shown(' '.join(words))!r}",
             module=MAIN,
         )
-    return _Need(*words)
+    return Need(*words)
 
 
-def _supplied(need: _Need, settings: Settings, files: KnownFiles) -> Loaded:
+def _supplied(need: Need, settings: Settings, files: KnownFiles) -> Loaded:
     from extism.modules import digest_of, loaded
 
     module = _kept(need, files)
@@ -101,7 +112,7 @@ def _supplied(need: _Need, settings: Settings, files: KnownFiles) -> Loaded:
     return loaded(module, settings, files)
 
 
-def _kept(need: _Need, files: KnownFiles) -> ResolvedModule | KnownModule | None:
+def _kept(need: Need, files: KnownFiles) -> ResolvedModule | KnownModule | None:
     """Return what is kept under the digest, read or known."""
     from extism._bases import kept_image
     from extism.manifest import Manifest, WasmFile
@@ -117,7 +128,7 @@ def _kept(need: _Need, files: KnownFiles) -> ResolvedModule | KnownModule | None
         return None  # somebody has tidied it away; a data wheel may have it
 
 
-def _unpacked(need: _Need) -> ResolvedModule | None:
+def _unpacked(need: Need) -> ResolvedModule | None:
     """Return the runtime of the installed data wheel, and keep it."""
     from extism._compiler.runtime import unpack
     from extism.sources import ResolvedModule
@@ -126,7 +137,7 @@ def _unpacked(need: _Need) -> ResolvedModule | None:
     return None if image is None else ResolvedModule(need.name, image, need.package)
 
 
-def _remedy(need: _Need) -> str:
+def _remedy(need: Need) -> str:
     return (
         f"Have it here: pip install {shown(need.package)}; or write it with `extism-py --runtime {shown(need.name)}.wasm` "
         f"where the plugin was built, and add it to the manifest under the name {shown(need.name)}"

@@ -15,6 +15,7 @@ Layout of `facts`::
     start                whether code runs while the module is instantiated
     custom_sections      [{name, size}]
     producers            {field: {tool: version}}
+    runtime              {name, sha256, package} of the runtime that a small Python plug-in is linked with, or null
     needs                {wasi, host_functions, modules}: without these it does not start
     may                  what it can do where that is granted: "http", "config", "variables", "paths", "log"
     warnings             [text]
@@ -31,6 +32,7 @@ from extism._wasm.names import module_name, producers
 from extism._wasm.reader import read
 from extism.errors import WasmError
 from extism.manifest import sniff
+from extism.runtimes import need_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -88,10 +90,10 @@ def facts(content: bytes) -> dict[str, Any]:
 
     Raises:
         WasmError: It is no module, or a section of it is malformed.
-        CompileError: The text is no module.
+        CompileError: The text is no module, or what it says of its runtime cannot be read.
     """
     module = outline(content)
-    imports = _imports(module)
+    imports, runtime = _imports(module), _runtime(module)
     return {
         "size": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
@@ -115,7 +117,8 @@ def facts(content: bytes) -> dict[str, Any]:
             if section.id == SectionId.CUSTOM
         ],
         "producers": _decoration(lambda: producers(module), {}),
-        "needs": _needs(imports),
+        "runtime": runtime,
+        "needs": _needs(imports, runtime),
         "may": [word for word, names in _MAY.items() if names & _names(module.imports)],
         "warnings": list(_warnings(module)),
     }
@@ -165,11 +168,23 @@ def _limits(of: object, limits: Limits, imported: bool) -> dict[str, Any]:  # no
     return {"type": str(of), "min": limits.min, "max": limits.max, "imported": imported}
 
 
-def _needs(imports: Mapping[str, Sequence[Mapping[str, str]]]) -> dict[str, Any]:
+def _runtime(module: Module) -> dict[str, str] | None:
+    need = need_of(module)
+    if need is None:
+        return None
+    return {"name": need.name, "sha256": need.digest, "package": need.package}
+
+
+def _needs(
+    imports: Mapping[str, Sequence[Mapping[str, str]]], runtime: Mapping[str, str] | None
+) -> dict[str, Any]:
+    modules = dict.fromkeys(item["module"] for item in imports["modules"])
+    if runtime:
+        modules.pop(runtime["name"], None)
     return {
-        "wasi": bool(imports["wasi"]),
+        "wasi": bool(imports["wasi"] or runtime),  # Python itself runs on WASI
         "host_functions": [item["name"] for item in imports["host_functions"]],
-        "modules": list(dict.fromkeys(item["module"] for item in imports["modules"])),
+        "modules": list(modules),
     }
 
 

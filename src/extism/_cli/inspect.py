@@ -92,7 +92,7 @@ def _parts(found: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Row]]]:
         "Other exports",
         [(_word(item["name"]), item["type"], _ROLES.get(item["role"], "")) for item in others],
     )
-    yield "Needs", list(_needs(needs))
+    yield "Needs", list(_needs(needs, found["runtime"]))
     yield "May, where it is granted", [_MAY[word] for word in found["may"]]
     yield f"Imports from the kernel ({abi.ENV})", _names(imports["kernel"])
     yield f"Imports from WASI ({abi.WASI})", _names(imports["wasi"])
@@ -112,7 +112,10 @@ def _parts(found: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Row]]]:
     yield "Warnings", [(_shown(warning),) for warning in found["warnings"]]
 
 
-def _needs(needs: Mapping[str, Any]) -> Iterator[Row]:
+def _needs(needs: Mapping[str, Any], runtime: Mapping[str, str] | None) -> Iterator[Row]:
+    if runtime:
+        package = _word(runtime["package"])
+        yield f"runtime {_word(runtime['name'])}", f"supplied where it is; it is in {package}"
     if needs["wasi"]:
         yield "WASI", "--wasi, wasi=True"
     for name in needs["host_functions"]:

@@ -88,6 +88,34 @@ def test_the_facts_of_a_module():
     assert found["warnings"] == []
 
 
+SMALL = """(module
+  (import "python" "py_invoke" (func $invoke (param i32) (result i32)))
+  (import "shelf" "put" (func))
+  (func (export "greet") (result i32) (call $invoke (i32.const 0)))
+  (@custom "extism.runtime" "WORDS"))
+"""
+
+
+def test_the_runtime_of_a_small_plugin(inspect):
+    """It is no module that has to be given; what it needs itself is needed."""
+    words = f"python {'ab' * 32} wheel==1"
+    small = SMALL.replace("WORDS", words).encode()
+    found = facts(small)
+    _, out, _ = inspect(small)
+
+    assert found["runtime"] == {"name": "python", "sha256": "ab" * 32, "package": "wheel==1"}
+    assert found["needs"] == {"wasi": True, "host_functions": [], "modules": ["shelf"]}
+    assert "  runtime python  supplied where it is; it is in wheel==1\n" in out
+
+
+def test_a_runtime_that_cannot_be_read(inspect):
+    """It is said, as when the plug-in is loaded."""
+    code, out, err = inspect(SMALL.replace("WORDS", "python").encode())
+
+    assert (code, out) == (1, "")
+    assert "extism.runtime should be a name, a SHA-256 and a package, not 'python'" in err
+
+
 def test_the_page_of_a_module(inspect):
     """What a person sees."""
     code, out, err = inspect(SHOW.encode())
