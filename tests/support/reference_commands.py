@@ -11,7 +11,7 @@ import click
 from extism._cli import compile as compile_command
 from extism._cli import failures
 from extism._cli.main import cli
-from extism._compiler.interpreter.sources import PYTHON, ZLIB
+from extism._compiler.interpreter.sources import BZIP2, PYTHON, SQLITE, XZ, ZLIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ def sources() -> str:
     """The archives that the guest interpreter is built from; one of each project is enough."""
     rows = [
         f"| {source.name} {source.version} | `{archive.file}` | `{archive.sha256}` |"
-        for source in (PYTHON, ZLIB)
+        for source in (PYTHON, ZLIB, BZIP2, XZ, SQLITE)
         for archive in source.archives
     ]
     return "\n".join(["| source | file | SHA-256 |", "|---|---|---|", *rows])

@@ -184,7 +184,7 @@ def _build(say: Say) -> Interpreter:
         ) from lacking
     say(
         "the guest interpreter (CPython for WebAssembly) is not there yet; it is built now, once: "
-        "4 to 7 minutes on two cores"
+        "5 to 8 minutes on two cores"
     )
     return build.build(say)
 

@@ -150,6 +150,17 @@ def test_unpack_drops_the_top_folder(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["thing", "x.tar.gz"]
 
 
+def test_unpack_takes_zips_too(tmp_path):
+    """SQLite's own site has a zip; its one folder takes the wanted name as well."""
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("thing-1.0/file", b"hi")
+    unpack(path, tmp_path / "thing")
+
+    assert (tmp_path / "thing" / "file").read_bytes() == b"hi"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["thing", "x.zip"]
+
+
 def test_the_head_comment_is_the_licence(tmp_path):
     """The text of the first comment, without its decoration."""
     (tmp_path / "a.c").write_text("/*\n * Copyright X\n *\n *   Indented.\n */\nint a; /* no */\n")

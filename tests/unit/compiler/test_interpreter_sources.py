@@ -7,7 +7,17 @@ import hashlib
 import pytest
 from http_server import serve
 
-from extism._compiler.interpreter.sources import OVERRIDE, PYTHON, ZLIB, Archive, Source, obtain
+from extism._compiler.interpreter.sources import (
+    BZIP2,
+    OVERRIDE,
+    PYTHON,
+    SQLITE,
+    XZ,
+    ZLIB,
+    Archive,
+    Source,
+    obtain,
+)
 from extism.errors import BuildError, HashMismatch, SourceError
 
 RIGHT = b"the archive"
@@ -140,7 +150,9 @@ def test_a_machine_without_network_waits_seconds_only(tmp_path, said):
         obtain(source("http://127.0.0.1:9/thing"), tmp_path, said.append)
 
 
-@pytest.mark.parametrize("pinned", [PYTHON, ZLIB], ids=lambda source: source.name)
+@pytest.mark.parametrize(
+    "pinned", [PYTHON, ZLIB, BZIP2, XZ, SQLITE], ids=lambda source: source.name
+)
 def test_every_pinned_archive_has_a_place(pinned):
     """Each accepted archive has its own hash and somewhere to come from; names do not collide."""
     assert len({archive.file for archive in pinned.archives}) == len(pinned.archives)

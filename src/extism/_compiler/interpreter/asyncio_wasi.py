@@ -27,9 +27,9 @@ class _Clock:
 
 
 class EventLoop(base_events.BaseEventLoop):
-    """A loop over the clock alone."""
+    """A loop over the clock alone; a selector that it is given has nothing to watch here."""
 
-    def __init__(self) -> None:
+    def __init__(self, selector: object = None) -> None:  # noqa: ARG002  CPython's signature
         super().__init__()
         self._selector = _Clock()
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from extism._compiler.interpreter.helper import HELPER
-from extism._compiler.interpreter.library import LIBRARY, ZLIB_LIBRARY
+from extism._compiler.interpreter.libraries import LIBRARIES
+from extism._compiler.interpreter.library import LIBRARY
 from extism._compiler.interpreter.licences import LICENCES
 from extism._compiler.interpreter.linking import RUNTIME, RUNTIME_FILE
 from extism._compiler.interpreter.shell import Journal
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Interpreter", "build", "find", "key"]
 
 # Kept after a success: what a change of the glue or of the licences needs, a few megabytes each.
-_LASTING: Final = (HELPER, ZLIB_LIBRARY, LIBRARY, RUNTIME, STDLIB, LICENCES)
+_LASTING: Final = (HELPER, *LIBRARIES, LIBRARY, RUNTIME, STDLIB, LICENCES)
 
 
 _KEPT_VERSIONS: Final = 3

@@ -1,5 +1,5 @@
 """
-The libraries for wasm32-wasip1: zlib, and CPython with all its extension modules inside.
+CPython's library for wasm32-wasip1, with all its extension modules inside.
 
 CPython's own makefile ends at the archive: its last step links a program, with options that zig's
 linker does not know. `linking` makes what is wanted instead.
@@ -12,26 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from extism._compiler.interpreter.helper import HELPER, configure, jobs, link
-from extism._compiler.interpreter.sources import ZLIB, obtain
+from extism._compiler.interpreter.libraries import LIBRARIES, TABLE, configure_options
 from extism._compiler.interpreter.steps import Site, Step
 from extism._compiler.interpreter.toolchain import GUEST_FLAGS, ZIG_VERSION
-from extism._compiler.interpreter.tree import TREE, unpack
+from extism._compiler.interpreter.tree import TREE
 
-__all__ = ["ARCHIVES", "LIBRARY", "ZLIB_LIBRARY"]
-
-_ZLIB_FILES: Final = (
-    "adler32",
-    "compress",
-    "crc32",
-    "deflate",
-    "infback",
-    "inffast",
-    "inflate",
-    "inftrees",
-    "trees",
-    "uncompr",
-    "zutil",
-)
+__all__ = ["ARCHIVES", "LIBRARY"]
 
 _OPTIONS: Final = (
     "--host=wasm32-unknown-wasip1",
@@ -45,8 +31,7 @@ _OPTIONS: Final = (
     "AR=zar",
     "RANLIB=zranlib",
     f"CFLAGS={GUEST_FLAGS}",
-    "ZLIB_CFLAGS=-I../zlib/include",
-    "ZLIB_LIBS=-L../zlib/lib -lz",
+    *(option for library in TABLE for option in configure_options(library)),
     "PKG_CONFIG=false",
     "HOSTRUNNER=true",
     # wasi-libc declares these and does not define them; configure's checks only compile.
@@ -70,24 +55,12 @@ ARCHIVES: Final = (
 )
 
 
-def _make_zlib(site: Site, step: Step, result: Path) -> None:
-    archive = obtain(ZLIB, site.folder / "sources", site.journal.note)
-    source = site.bench(step) / "zlib"
-    shutil.rmtree(source, ignore_errors=True)
-    unpack(archive, source)
-    for name in _ZLIB_FILES:
-        site.run("wcc", *GUEST_FLAGS.split(), "-c", f"{name}.c", "-o", f"{name}.o", folder=source)
-    objects = [f"{name}.o" for name in _ZLIB_FILES]
-    site.run("zar", "rcs", "libz.a", *objects, folder=source)
-    _collect(source, {"include": ("zlib.h", "zconf.h"), "lib": ("libz.a",)}, result)
-    shutil.copyfile(source / "LICENSE", result / "LICENSE")
-
-
-def _make_library(site: Site, step: Step, result: Path) -> None:
+def _make(site: Site, step: Step, result: Path) -> None:
     bench = site.bench(step)
     link(bench / "python", site.part(TREE) / "python")
     link(bench / "helper", site.part(HELPER))
-    link(bench / "zlib", site.part(ZLIB_LIBRARY))
+    for library, made in zip(TABLE, LIBRARIES, strict=True):
+        link(bench / library.name, site.part(made))
     build = bench / "build"
     # Named, or configure would try to run what it compiles.
     here = f"--build={_this_machine(site, bench)}"
@@ -117,19 +90,11 @@ def _collect(source: Path, files: dict[str, tuple[str, ...]], result: Path) -> N
             shutil.copyfile(source / name, result / folder / Path(name).name)
 
 
-ZLIB_LIBRARY: Final = Step(
-    name="zlib",
-    title="compile zlib for wasm",
-    make=_make_zlib,
-    files=("library.py",),
-    facts=(ZIG_VERSION, GUEST_FLAGS, *ZLIB.facts),
-)
-
 LIBRARY: Final = Step(
     name="library",
     title="compile CPython for wasm",
-    make=_make_library,
+    make=_make,
     files=("library.py",),
     facts=(ZIG_VERSION, *_OPTIONS),
-    needs=(TREE, HELPER, ZLIB_LIBRARY),
+    needs=(TREE, HELPER, *LIBRARIES),
 )

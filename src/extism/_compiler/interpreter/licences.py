@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import re
 import shutil
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
-from extism._compiler.interpreter.library import ZLIB_LIBRARY
+from extism._compiler.interpreter.libraries import LIBRARIES, TABLE
 from extism._compiler.interpreter.steps import RECIPE, Site, Step
+from extism._compiler.interpreter.timezones import TZDATA_FACTS, tzdata_licence
 from extism._compiler.interpreter.toolchain import ZIG_VERSION
 from extism._compiler.interpreter.tree import TREE
 from extism.errors import BuildError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["LICENCES", "head_comment"]
 
@@ -45,6 +44,11 @@ _ZIG_FILES: Final = {
     "compiler-rt-llvm.txt": "libunwind/LICENSE.TXT",
 }
 
+_TZDATA_FILES: Final = {
+    "tzdata.txt": "LICENSE",
+    "tzdata-apache.txt": "licenses/LICENSE_APACHE",
+}
+
 
 def _make(site: Site, _step: Step, result: Path) -> None:
     tree = site.part(TREE) / "python"
@@ -54,8 +58,17 @@ def _make(site: Site, _step: Step, result: Path) -> None:
         (result / name).write_text(head_comment(tree / file), encoding="utf-8")
     for name, file in _ZIG_FILES.items():
         shutil.copyfile(site.tools.library / file, result / name)
-    shutil.copyfile(site.part(ZLIB_LIBRARY) / "LICENSE", result / "zlib.txt")
+    for library, made in zip(TABLE, LIBRARIES, strict=True):
+        text = licence_text(site.part(made) / Path(library.licence).name)
+        (result / f"{library.name}.txt").write_text(text, encoding="utf-8")
+    for name, file in _TZDATA_FILES.items():
+        (result / name).write_text(tzdata_licence(file), encoding="utf-8")
     shutil.copyfile(RECIPE / "PROVENANCE.md", result / "PROVENANCE.md")
+
+
+def licence_text(path: Path) -> str:
+    """Return the text of a licence's file, or of the licence in the head of a C header."""
+    return head_comment(path) if path.suffix == ".h" else path.read_text(encoding="utf-8")
 
 
 def head_comment(path: Path) -> str:
@@ -72,6 +85,6 @@ LICENCES: Final = Step(
     title="collect the licence texts",
     make=_make,
     files=("licences.py", "PROVENANCE.md"),
-    facts=(ZIG_VERSION,),
-    needs=(TREE, ZLIB_LIBRARY),
+    facts=(ZIG_VERSION, *TZDATA_FACTS),
+    needs=(TREE, *LIBRARIES),
 )

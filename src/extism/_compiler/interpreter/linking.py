@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from extism._compiler.interpreter.helper import link
-from extism._compiler.interpreter.library import ARCHIVES, LIBRARY, ZLIB_LIBRARY
+from extism._compiler.interpreter.libraries import LIBRARIES, TABLE
+from extism._compiler.interpreter.library import ARCHIVES, LIBRARY
 from extism._compiler.interpreter.steps import RECIPE, Site, Step
 from extism._compiler.interpreter.toolchain import GUEST_FLAGS, ZIG_VERSION
 
@@ -38,7 +39,7 @@ _LINK: Final = (
 
 _LIBRARIES: Final = (
     *(f"library/lib/{Path(archive).name}" for archive in ARCHIVES),
-    "zlib/lib/libz.a",
+    *(f"{library.name}/lib/lib{library.archive}.a" for library in TABLE),
     "-lm",
     "-ldl",
     "-lwasi-emulated-signal",
@@ -50,7 +51,8 @@ _LIBRARIES: Final = (
 def _make(site: Site, step: Step, result: Path) -> None:
     bench = site.bench(step)
     link(bench / "library", site.part(LIBRARY))
-    link(bench / "zlib", site.part(ZLIB_LIBRARY))
+    for library, made in zip(TABLE, LIBRARIES, strict=True):
+        link(bench / library.name, site.part(made))
     flags = (*GUEST_FLAGS.split(), "-Wall", "-Wextra", "-Werror", "-Ilibrary/include")
     for name in (*_HEADERS, *_C_FILES):
         shutil.copyfile(RECIPE / name, bench / name)
@@ -67,5 +69,5 @@ RUNTIME: Final = Step(
     make=_make,
     files=("linking.py", *_HEADERS, *_C_FILES),
     facts=(ZIG_VERSION, GUEST_FLAGS),
-    needs=(LIBRARY, ZLIB_LIBRARY),
+    needs=(LIBRARY, *LIBRARIES),
 )

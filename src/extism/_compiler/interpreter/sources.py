@@ -1,5 +1,5 @@
 """
-What the interpreter is built from: two archives, each pinned by the SHA-256 of its bytes.
+What the interpreter is built from: five archives, each pinned by the SHA-256 of its bytes.
 
 An archive is taken from the first place that has it: the cache, the folder that `EXTISM_SOURCES`
 names, its project's own site, Debian's source archive. Bytes with another hash are refused, and no
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from extism._compiler.interpreter.shell import Say
 
-__all__ = ["OVERRIDE", "PYTHON", "ZLIB", "Archive", "Source", "obtain"]
+__all__ = ["BZIP2", "OVERRIDE", "PYTHON", "SQLITE", "XZ", "ZLIB", "Archive", "Source", "obtain"]
 
 OVERRIDE: Final = "EXTISM_SOURCES"
 
@@ -94,6 +94,57 @@ ZLIB: Final = Source(
             "zlib_1.3.dfsg+really1.3.1.orig.tar.gz",
             "60dd315c07f616887caa029408308a018ace66e3d142726a97db164b3b8f69fb",
             debian="zlib",
+        ),
+    ),
+)
+
+_BZIP2_SHA256 = "ab5a03176ee106d3f0fa90e381da478ddae405918153cca248e682cd0c4a2269"
+
+BZIP2: Final = Source(
+    "bzip2",
+    "1.0.8",
+    (
+        Archive(
+            "bzip2-1.0.8.tar.gz",
+            _BZIP2_SHA256,
+            urls=("https://sourceware.org/pub/bzip2/bzip2-1.0.8.tar.gz",),
+        ),
+        # The same bytes under Debian's name.
+        Archive("bzip2_1.0.8.orig.tar.gz", _BZIP2_SHA256, debian="bzip2"),
+    ),
+)
+
+_XZ_SHA256 = "0b54f79df85912504de0b14aec7971e3f964491af1812d83447005807513cd9e"
+
+XZ: Final = Source(
+    "XZ Utils",
+    "5.8.1",
+    (
+        Archive(
+            "xz-5.8.1.tar.xz",
+            _XZ_SHA256,
+            urls=("https://tukaani.org/xz/xz-5.8.1.tar.xz",),
+        ),
+        # The same bytes under Debian's name.
+        Archive("xz-utils_5.8.1.orig.tar.xz", _XZ_SHA256, debian="xz-utils"),
+    ),
+)
+
+SQLITE: Final = Source(
+    "SQLite",
+    "3.46.1",
+    (
+        Archive(
+            "sqlite-amalgamation-3460100.zip",
+            "77823cb110929c2bcb0f5d48e4833b5c59a8a6e40cdea3936b99e199dbbe5784",
+            urls=("https://www.sqlite.org/2024/sqlite-amalgamation-3460100.zip",),
+        ),
+        # SQLite's own tarball would have to be made into one file by Tcl. Perl's driver carries that
+        # file, as SQLite made it.
+        Archive(
+            "libdbd-sqlite3-perl_1.76.orig.tar.gz",
+            "0a33a7a935be63371071dbe600cfaefa67cd971b67580a917bbf6ebaf723c584",
+            debian="libdbd-sqlite3-perl",
         ),
     ),
 )

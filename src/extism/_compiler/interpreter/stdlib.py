@@ -15,6 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 from extism._compiler.interpreter.helper import HELPER
 from extism._compiler.interpreter.steps import RECIPE, Site, Step
+from extism._compiler.interpreter.timezones import (
+    TZDATA_FACTS,
+    find_tzdata,
+    read_zones,
+    zones_module,
+)
 from extism._compiler.interpreter.tree import TREE, Change, apply
 
 if TYPE_CHECKING:
@@ -42,7 +48,6 @@ _LEFT_OUT: Final = frozenset(
         "idlelib",
         "pydoc_data",
         "site-packages",
-        "sqlite3",
         "test",
         "tkinter",
         "turtle.py",
@@ -52,14 +57,87 @@ _LEFT_OUT: Final = frozenset(
 )
 
 
-# The event loop of Unix wakes itself through a socket; asyncio_wasi.py brings one that need not.
-_ASYNCIO: Final = Change(
-    "asyncio/__init__.py",
-    "else:\n    from .unix_events import *",
-    "elif sys.platform == 'wasi':\n    from .wasi_events import *\n"
-    "    __all__ += wasi_events.__all__\nelse:\n    from .unix_events import *",
+_CHANGES: Final = (
+    # The event loop of Unix wakes itself through a socket; asyncio_wasi.py brings one that need not.
+    Change(
+        "asyncio/__init__.py",
+        "else:\n    from .unix_events import *",
+        "elif sys.platform == 'wasi':\n    from .wasi_events import *\n"
+        "    __all__ += wasi_events.__all__\nelse:\n    from .unix_events import *",
+    ),
+    # What cannot work says so, in the words of wasi_limits.py.
+    Change(
+        "subprocess.py",
+        'f"{sys.platform} does not support processes."',
+        "__import__('_wasi_limits').NO_PROCESSES",
+    ),
+    Change(
+        "multiprocessing/process.py",
+        "        self._check_closed()\n        assert self._popen is None, 'cannot start",
+        "        import _wasi_limits, errno\n"
+        "        raise OSError(errno.ENOTSUP, _wasi_limits.NO_PROCESSES)\n"
+        "        assert self._popen is None, 'cannot start",
+    ),
+    Change(
+        "socket.py",
+        "        if fileno is None:\n            if family == -1:",
+        "        if fileno is None:\n"
+        "            import _wasi_limits, errno\n"
+        "            raise OSError(errno.ENOTSUP, _wasi_limits.NO_SOCKETS)\n"
+        "            if family == -1:",
+    ),
+    Change(
+        "socket.py",
+        "    for res in _socket.getaddrinfo(",
+        "    import _wasi_limits\n"
+        "    raise gaierror(EAI_FAIL, _wasi_limits.NO_SOCKETS)\n"
+        "    for res in _socket.getaddrinfo(",
+    ),
+    # The name of a machine is asked for by who has no use for a socket: mailbox, uuid, urllib.
+    Change(
+        "socket.py",
+        "def getaddrinfo(host, port,",
+        "def gethostname():\n"
+        '    """Return the name of this machine: a plug-in is none, and all are alike."""\n'
+        "    return 'localhost'\n"
+        "\n\n"
+        "__all__.append('gethostname')\n"
+        "\n\n"
+        "def getaddrinfo(host, port,",
+    ),
+    Change(
+        "signal.py",
+        "del _globals, _wraps",
+        "del _globals, _wraps\n\n\n"
+        "def __getattr__(name):\n"
+        "    from _wasi_limits import no_attribute\n"
+        "    raise no_attribute(__name__, name)",
+    ),
+    # timezones.py puts the world's zones beside it; a package `tzdata` of the plug-in goes before.
+    Change(
+        "zoneinfo/_common.py",
+        '        raise ZoneInfoNotFoundError(f"No time zone found with key {key}")',
+        "        import io\n"
+        "        from zoneinfo import _zones\n"
+        "        data = _zones.find(key)\n"
+        "        if data is not None:\n"
+        "            return io.BytesIO(data)\n"
+        '        raise ZoneInfoNotFoundError(f"No time zone found with key {key}")',
+    ),
+    Change(
+        "zoneinfo/_tzpath.py",
+        "    except (ImportError, FileNotFoundError):\n        pass\n",
+        "    except (ImportError, FileNotFoundError):\n"
+        "        from zoneinfo import _zones\n"
+        "        valid_zones.update(_zones.names())\n",
+    ),
 )
-_EVENT_LOOP: Final = "asyncio/wasi_events.py"
+
+_OURS: Final = {
+    "asyncio_wasi.py": "asyncio/wasi_events.py",
+    "wasi_limits.py": "_wasi_limits.py",
+}
+"""Files of the recipe that are modules inside."""
 
 
 def _make(site: Site, step: Step, result: Path) -> None:
@@ -76,10 +154,16 @@ def _make(site: Site, step: Step, result: Path) -> None:
 
 def _write_ours(library: Path, ours: Path) -> None:
     """Write the files that stand in the place of CPython's, or beside them."""
-    (ours / "asyncio").mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(RECIPE / "asyncio_wasi.py", ours / _EVENT_LOOP)
-    shutil.copyfile(library / _ASYNCIO.file, ours / _ASYNCIO.file)
-    apply(_ASYNCIO, ours)
+    shutil.rmtree(ours, ignore_errors=True)
+    for file in {change.file for change in _CHANGES}:
+        (ours / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(library / file, ours / file)
+    for change in _CHANGES:
+        apply(change, ours)
+    for name, file in _OURS.items():
+        shutil.copyfile(RECIPE / name, ours / file)
+    zones = zones_module(read_zones(find_tzdata()))
+    (ours / "zoneinfo" / "_zones.py").write_text(zones, encoding="utf-8")
 
 
 def _compile(site: Site, step: Step, source: Path, bytecode: Path) -> None:
@@ -118,6 +202,7 @@ STDLIB: Final = Step(
     name="stdlib",
     title="compile the standard library",
     make=_make,
-    files=("stdlib.py", "bytecode.py", "asyncio_wasi.py"),
+    files=("stdlib.py", "timezones.py", "bytecode.py", *_OURS),
+    facts=TZDATA_FACTS,
     needs=(TREE, HELPER),
 )

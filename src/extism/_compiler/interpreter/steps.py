@@ -80,6 +80,11 @@ class Site:
         self.environment = tools.environment(self.work)
         self._names: dict[str, str] = {}
 
+    @property
+    def sources(self) -> Path:
+        """The folder of verified archives."""
+        return self.folder / "sources"
+
     def part(self, step: Step) -> Path:
         """Return the folder of the step's result, whether it exists or not."""
         return self.folder / "parts" / self._name(step)

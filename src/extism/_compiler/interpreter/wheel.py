@@ -35,7 +35,7 @@ _PACKAGE: Final = '"""The guest interpreter of extism-py: data only, see image.j
 
 _LICENCE: Final = (
     "BSD-3-Clause AND PSF-2.0 AND Zlib AND MIT AND BSD-2-Clause AND CC0-1.0 AND Apache-2.0 AND "
-    "Apache-2.0 WITH LLVM-exception"
+    "Apache-2.0 WITH LLVM-exception AND bzip2-1.0.6 AND 0BSD AND blessing"
 )
 
 _DESCRIPTION: Final = """\
