@@ -9,6 +9,8 @@
 #   make interpreter   build the guest interpreter, or say where it is
 #   make bench         measure beside upstream's package (see benchmarks/README.md); QUICK=1 roughly,
 #                      ONLY=call,load some benchmarks, CASES=echo some cases
+#   make conformance   run CPython's own tests inside a plug-in and natively (see conformance/README.md);
+#                      ARGS="test_json test_re" some modules
 #   make wheel         dist/: our wheel and the data wheel of the guest interpreter
 #   make clean         remove what make made here (caches of the user are left alone)
 
@@ -22,7 +24,7 @@ PEER_VERSION := 1.1.1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test isolation check fix bench interpreter engine wheel clean
+.PHONY: help demo test isolation check fix bench conformance interpreter engine wheel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -84,6 +86,9 @@ fix: $(VENV)/.dev
 
 bench: $(VENV)/.installed $(PEER)/.made interpreter
 	@$(BIN)/python benchmarks/bench.py $(if $(ONLY),--only '$(ONLY)') $(if $(CASES),--cases '$(CASES)') $(if $(QUICK),--quick) $(ARGS)
+
+conformance: $(VENV)/.installed interpreter
+	@$(BIN)/python conformance/conformance.py $(ARGS)
 
 wheel: $(VENV)/.dev interpreter
 	$(BIN)/python -m build --wheel --outdir dist .

@@ -1,0 +1,17 @@
+"""The plug-in that runs CPython's tests: one module a call, in the folders that the host shows."""
+
+import os
+
+import inside
+
+import extism
+
+
+@extism.plugin_fn
+def run():
+    """Run the tests that the input orders; what they did is in the file that it names."""
+    order = extism.input_json()
+    cwd = order.pop("cwd")
+    os.makedirs(cwd, exist_ok=True)
+    os.chdir(cwd)
+    inside.run(**order)

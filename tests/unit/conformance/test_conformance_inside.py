@@ -1,0 +1,123 @@
+"""The code that runs a test module and writes down what it did, natively, on a library of a few lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+
+import pytest
+import worker
+from judgement import read
+
+MODULE = """
+    import os, time, unittest
+    from test import support
+
+
+    class Case(unittest.TestCase):
+        def test_good(self):
+            pass
+
+        def test_bad(self):
+            self.assertEqual(1, 2)
+
+        def test_skipped(self):
+            self.skipTest("no reason")
+
+        def test_flag(self):
+            self.assertTrue(support.has_socket_support)
+
+        def test_sub(self):
+            with self.subTest(1):
+                self.fail("inner")
+
+        def test_ends_it_all(self):
+            os._exit(3)
+
+        def test_never_ends(self):
+            time.sleep(60)
+
+
+    class Unready(unittest.TestCase):
+        @classmethod
+        def setUpClass(cls):
+            raise unittest.SkipTest("not today")
+
+        def test_a(self):
+            pass
+"""
+
+NEEDY = """
+    import unittest
+    import _testnowhere
+
+
+    class Case(unittest.TestCase):
+        def test_it(self):
+            _testnowhere.function()
+
+        def test_other(self):
+            pass
+"""
+
+
+@pytest.fixture
+def library(tmp_path):
+    folder = tmp_path / "Lib" / "test"
+    (folder / "support").mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "support" / "__init__.py").write_text("has_socket_support = False\n")
+    (folder / "test_small.py").write_text(textwrap.dedent(MODULE))
+    (folder / "test_broken.py").write_text("import nosuch\n")
+    (folder / "test_not_here.py").write_text("import unittest; raise unittest.SkipTest('away')\n")
+    (folder / "test_needy.py").write_text(textwrap.dedent(NEEDY))
+    return tmp_path / "Lib"
+
+
+def ends(library, module, **adjustments):
+    order = {"module": module, "library": str(library), **adjustments}
+    results = library.parent / "results"
+    worker.main("native", sys.executable, json.dumps(order), str(results), "2")
+    return {
+        name.removeprefix(f"test.{module}."): (status, text.strip().splitlines()[-1:])
+        for name, (status, text) in read(results).items()
+    }
+
+
+def test_each_test_gets_its_end(library):
+    """Also what ends the interpreter, and what never ends; the others run all the same."""
+    found = ends(library, "test_small", flags=["has_socket_support"])
+
+    assert found == {
+        "Case.test_bad": ("failed", ["AssertionError: 1 != 2"]),
+        "Case.test_ends_it_all": ("failed", ["the interpreter ended with 3"]),
+        "Case.test_flag": ("passed", []),
+        "Case.test_good": ("passed", []),
+        "Case.test_never_ends": ("failed", ["the interpreter ended with -9"]),
+        "Case.test_skipped": ("skipped", ["no reason"]),
+        "Case.test_sub": ("failed", ["AssertionError: inner"]),
+        "setUpClass (test.test_small.Unready)": ("skipped", ["not today"]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "end"),
+    [
+        ("test_broken", "unittest.loader._FailedTest.test_broken", "failed"),
+        ("test_not_here", "*", "skipped"),
+    ],
+)
+def test_a_module_that_cannot_be_loaded_has_one_end(library, module, name, end):
+    """It stands for all of its tests."""
+    found = ends(library, module)
+
+    assert {name: status for name, (status, _) in found.items()} == {name: end}
+
+
+def test_a_stand_in_skips_those_who_touch_it(library):
+    """A module in C that only CPython has does not take the tests along that never use it."""
+    assert ends(library, "test_needy", stand_ins=["_testnowhere"]) == {
+        "Case.test_it": ("skipped", ["needs _testnowhere"]),
+        "Case.test_other": ("passed", []),
+    }
