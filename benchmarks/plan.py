@@ -11,11 +11,14 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["ROOT", "UPSTREAM", "Plan", "Side"]
+__all__ = ["NATIVE", "ROOT", "UPSTREAM", "Plan", "Side"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
 UPSTREAM = "upstream"
+
+NATIVE = "native"
+"""The side of a Python that is compared with itself inside a plug-in."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plan import UPSTREAM
+from plan import NATIVE, UPSTREAM
 from sizes import label
 from targets import TARGETS, Target, target_of
 
@@ -42,7 +42,9 @@ def figure(row: Row, side: str, target: Target) -> float:
 def verdict(row: Row, side: str) -> tuple[str, str]:
     """Return the target of a row and whether it is met; empty where there is none."""
     target = target_of(row.case)
-    if target is None or (row.base != UPSTREAM and not (target.is_excess or target.unit)):
+    bases = (UPSTREAM, NATIVE)
+    is_of_its_own = target is not None and (target.is_excess or target.unit)
+    if target is None or (row.base not in bases and not is_of_its_own):
         return "", ""
     found = figure(row, side, target)
     if target.is_met_by(found):

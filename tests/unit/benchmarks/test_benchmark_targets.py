@@ -24,9 +24,19 @@ def test_a_target_is_met_at_its_limit_and_not_past_it(target, figure, is_met):
 
 def test_a_target_reads_as_limit_and_reach():
     """The reach in brackets, where there is one."""
-    shown = [str(Target("x", 0.13, 0.08)), str(Target("x", 0.6)), str(Target("x", 1.9, None, True))]
+    targets = [
+        Target("x", 0.13, 0.08),
+        Target("x", 0.6),
+        Target("x", 1.9, None, is_least=True),
+        Target("x", 0.3, 0.4, is_least=True),
+    ]
 
-    assert shown == ["0.13 (0.08)", "0.60", "at least 1.9"]
+    assert [str(target) for target in targets] == [
+        "0.13 (0.08)",
+        "0.60",
+        "at least 1.9",
+        "at least 0.3 (0.40)",
+    ]
 
 
 def test_every_case_has_one_target():
@@ -79,3 +89,15 @@ def test_what_is_not_compared_with_upstream_has_no_verdict():
     row = Row("echo 64 KB", {"C": [1.0], "ours": [9.0]}, base="C")
 
     assert verdict(row, "ours") == ("", "")
+
+
+def test_guest_speed_is_judged_beside_a_native_python():
+    """The share of native speed counts, and more of it is better."""
+    row = Row(
+        "guest speed, geometric mean",
+        {"native": [1.0], "ours": [0.37]},
+        unit="times",
+        base="native",
+    )
+
+    assert verdict(row, "ours") == ("at least 0.3 (0.40)", "met")
