@@ -112,7 +112,14 @@ def run(
         if side == "inside":
             order |= table.adjustments(module)
         arriving = folder / f".{module}.new"
-        command = [sys.executable, HERE / "worker.py", side, program, json.dumps(order), arriving]
+        command = [
+            sys.executable,
+            HERE / "one_module.py",
+            side,
+            program,
+            json.dumps(order),
+            arriving,
+        ]
         subprocess.run([*command, str(SECONDS[side])], check=True, stdout=subprocess.DEVNULL)
         arriving.rename(results)
     return side, module, time.monotonic() - began

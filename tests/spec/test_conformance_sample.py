@@ -56,7 +56,7 @@ def test_cpythons_own_tests_pass_inside(library, wasm, name, tmp_path):
     """Each test of the module passes, but for those that are left out for a listed reason."""
     order = json.dumps({"module": f"test_{name}", "library": str(library)})
     results = tmp_path / "results"
-    command = [sys.executable, CONFORMANCE / "worker.py", "inside", wasm, order, results, "60"]
+    command = [sys.executable, CONFORMANCE / "one_module.py", "inside", wasm, order, results, "60"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     ends = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines() if line]
     failed = [(end["id"], end["text"]) for end in ends if end["status"] == "failed"]

@@ -6,8 +6,8 @@ import json
 import sys
 import textwrap
 
+import one_module
 import pytest
-import worker
 from judgement import read
 
 MODULE = """
@@ -78,7 +78,7 @@ def library(tmp_path):
 def ends(library, module, **adjustments):
     order = {"module": module, "library": str(library), **adjustments}
     results = library.parent / "results"
-    worker.main("native", sys.executable, json.dumps(order), str(results), "2")
+    one_module.main("native", sys.executable, json.dumps(order), str(results), "2")
     return {
         name.removeprefix(f"test.{module}."): (status, text.strip().splitlines()[-1:])
         for name, (status, text) in read(results).items()

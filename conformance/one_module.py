@@ -1,7 +1,7 @@
 """
 One test module, natively or inside, to its end: begun again after each test that ends the interpreter.
 
-Usage: worker.py native PYTHON ORDER RESULTS SECONDS   or   worker.py inside WASM ORDER RESULTS SECONDS
+Usage: one_module.py native PYTHON ORDER RESULTS SECONDS   or   one_module.py inside WASM ORDER RESULTS SECONDS
 
 ORDER is what `inside.run` takes, as JSON. A test that takes longer than SECONDS, or ends the
 interpreter, has failed.
