@@ -2,8 +2,9 @@
 How fast does Python code run inside a plug-in, beside a native Python of the same source?
 
 Native is CPython 3.13 compiled at -O2 from the source that the interpreter is made of, by the same compiler
-(`conformance/native.py`). Both sides run `speed_programs.py` and take the time themselves, in turns. The last row is
-the geometric mean: how many times as fast as native.
+(`conformance/native.py`). The sides run `speed_programs.py` and take the time themselves, in turns; one is a plug-in that
+nothing can interrupt (`interruptible=False`), since the engine asks at each of the interpreter's steps whether it shall stop.
+The last row is the geometric mean: how many times as fast as native.
 """
 
 from __future__ import annotations
@@ -55,38 +56,47 @@ def native_side() -> Iterator[Side]:
 
 
 @contextmanager
-def guest_side(plan: Plan) -> Iterator[Side]:
-    """Build the plug-in; yield what runs a program in it."""
-    wasm = plan.folder / "speed.wasm"
-    wasm.write_bytes(compiler.build(HERE / "speed_plugin.py"))
-    with extism.Plugin(wasm.read_bytes(), wasi=True, functions=[]) as plugin:
+def guest_side(wasm: bytes, *, interruptible: bool) -> Iterator[Side]:
+    """Load the plug-in; yield what runs a program in it."""
+    with extism.Plugin(wasm, wasi=True, functions=[], interruptible=interruptible) as plugin:
         yield lambda name: tuple(json.loads(plugin.call("run", name)))
 
 
 def measure(plan: Plan) -> Iterator[Row]:
-    with native_side() as native, guest_side(plan) as ours:
-        sides = {NATIVE: native, "ours": ours}
+    wasm = compiler.build(HERE / "speed_plugin.py")
+    with (
+        native_side() as native,
+        guest_side(wasm, interruptible=True) as ours,
+        guest_side(wasm, interruptible=False) as unasked,
+    ):
+        sides = {NATIVE: native, "ours": ours, "not interruptible": unasked}
         rows = []
         for name in PROGRAMS:
-            if not plan.wants(f"guest speed, {name}"):
-                continue
-            samples = {side: [] for side in sides}
-            for _ in range(plan.rounds):
-                answers = set()
-                for side in random.sample(list(sides), 2):
-                    seconds, answer = sides[side](name)
-                    samples[side].append(seconds)
-                    answers.add(answer)
-                assert len(answers) == 1, (name, answers)
-            rows.append(Row(f"guest speed, {name}", samples, base=NATIVE))
-            yield rows[-1]
+            if plan.wants(f"guest speed, {name}"):
+                samples = in_turns(sides, name, plan.rounds)
+                rows.append(Row(f"guest speed, {name}", samples, base=NATIVE))
+                yield rows[-1]
     if rows:
         yield mean(rows)
 
 
+def in_turns(sides: dict[str, Side], name: str, rounds: int) -> dict[str, list[float]]:
+    """Run a program on each side, as often as there are rounds; all must answer the same."""
+    samples = {side: [] for side in sides}
+    for _ in range(rounds):
+        answers = set()
+        for side in random.sample(list(sides), len(sides)):
+            seconds, answer = sides[side](name)
+            samples[side].append(seconds)
+            answers.add(answer)
+        assert len(answers) == 1, (name, answers)
+    return samples
+
+
 def mean(rows: list[Row]) -> Row:
     """Return the row of the geometric mean over the best of each program."""
-    logarithms = [math.log(row.best(NATIVE) / row.best("ours")) for row in rows]
-    share = math.exp(sum(logarithms) / len(logarithms))
-    samples = {NATIVE: [1.0], "ours": [share]}
+    samples = {NATIVE: [1.0]}
+    for side in rows[0].others:
+        shares = [math.log(row.best(NATIVE) / row.best(side)) for row in rows]
+        samples[side] = [math.exp(sum(shares) / len(shares))]
     return Row("guest speed, geometric mean", samples, unit="times", base=NATIVE)
