@@ -34,11 +34,15 @@ def seen():
 """
 
 
-@pytest.mark.parametrize("shared", [False, True], ids=["single", "shared"])
-def test_after_a_time_out_the_interpreter_is_a_fresh_one(python_plugin, shared):
+@pytest.mark.parametrize(
+    ("shared", "isolation"),
+    [(False, None), (True, None), (False, "process")],
+    ids=["single", "shared", "in a worker"],
+)
+def test_after_a_time_out_the_interpreter_is_a_fresh_one(python_plugin, shared, isolation):
     """An interpreter that was stopped in the middle is never called again; variables are carried over."""
     manifest = {"wasm": [{"path": str(python_plugin(SOURCE, shared=shared))}], "timeout_ms": 1500}
-    with extism.Plugin(manifest, wasi=True, functions=[]) as plugin:
+    with extism.Plugin(manifest, wasi=True, functions=[], isolation=isolation) as plugin:
         before = [plugin.call("count", "") for _ in range(3)]
         with pytest.raises(extism.errors.CallTimeout):
             plugin.call("spin", "")
