@@ -11,11 +11,14 @@
 #                      ONLY=call,load some benchmarks, CASES=echo some cases
 #   make conformance   run CPython's own tests inside a plug-in and natively (see conformance/README.md);
 #                      ARGS="test_json test_re" some modules
+#   make soak          everything again and again, and under faults; SIZE=10 a tenth of it (see soak/README.md)
+#   make fuzz          everything that reads what strangers wrote, with what nobody would write; SIZE=10 as well
 #   make wheel         dist/: our wheel and the data wheel of the guest interpreter
 #   make clean         remove what make made here (caches of the user are left alone)
 
 PYTHON ?= python3
 ENGINE :=
+SIZE   := 100
 # Another engine lives in an environment of its own.
 VENV   := .venv$(if $(ENGINE),-engine-$(ENGINE))
 PEER   := .venv-peer
@@ -24,7 +27,7 @@ PEER_VERSION := 1.1.1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test isolation check fix bench conformance interpreter engine wheel clean
+.PHONY: help demo test isolation check fix bench soak fuzz conformance interpreter engine wheel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -89,6 +92,12 @@ bench: $(VENV)/.installed $(PEER)/.made interpreter
 
 conformance: $(VENV)/.installed interpreter
 	@$(BIN)/python conformance/conformance.py $(ARGS)
+
+soak: $(VENV)/.dev
+	@$(BIN)/python -m soak --size $(SIZE) $(ARGS)
+
+fuzz: $(VENV)/.dev $(PEER)/.made
+	@$(BIN)/python -m fuzz --size $(SIZE) $(ARGS)
 
 wheel: $(VENV)/.dev interpreter
 	$(BIN)/python -m build --wheel --outdir dist .
