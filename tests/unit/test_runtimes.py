@@ -169,3 +169,16 @@ def test_only_the_main_module_is_asked(cache):
     library = needing("x", RUNTIME)
 
     assert outcome({"wasm": [{"data": library, "name": "snake"}, {"data": MAIN}]}) == b""
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+def test_the_runtime_is_compiled_once(cache, tmp_path, fuse):
+    """Its native code is kept under its own digest, for all plug-ins and processes; each plug-in adds its own."""
+    put(cache)
+    for number in range(3):
+        builder = Builder(read(SMALL))
+        builder.set_custom("number", bytes([number]))
+        extism.CompiledPlugin(builder.build(), functions=[], fuse=fuse)
+
+    of_kernel = 0 if fuse else 1
+    assert len(list((tmp_path / "native").glob("*.cwasm"))) == 1 + 3 + of_kernel
