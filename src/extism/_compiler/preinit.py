@@ -47,7 +47,7 @@ _LIBRARY: Final = _HERE.parent / "pdk"
 
 _REHEARSAL: Final = {
     "bundle.json": '{"main": {"name": "rehearsal", "file": "rehearsal.py"}}',
-    "src/rehearsal.py": "import extism\n\n\ndef greet(): ...\n",
+    "src/rehearsal.py": "import extism\n\n\n@extism.plugin_fn\ndef greet(): ...\n",
 }
 """The plug-in that `start` has loaded and forgotten (`rehearse` in boot.py)."""
 

@@ -217,7 +217,7 @@ def start() -> Any:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr, unused-ignore]
     invoke = importlib.import_module("extism.invoke").invoke
-    rehearse()
+    rehearse(invoke)
     settle()
     return invoke
 
@@ -417,19 +417,22 @@ def read_source(file: str) -> bytes:
         return stream.read()
 
 
-def rehearse() -> None:
+def rehearse(invoke: Any) -> None:
     """
-    Load the plugin that the build host shows at /app, and forget it, a few times.
+    Load the plugin that the build host shows at /app, call its function, and forget it, a few times.
 
-    What every load changes in what all plugins share (bytecode that adapts itself, caches that fill) is then in the
+    What every load and call changes in what all plugins share (bytecode that adapts itself, caches that fill) is then in the
     image already: small plugins do not carry it, and copies have fewer pages of their own.
     """
     bundle = read_bundle()
     compile_bundle(bundle)
+    exports = importlib.import_module("extism.exports")
     for _ in range(REHEARSALS):
         if report(run_bundle, bundle):
             with open(f"{APP}/result.json", encoding="utf-8") as stream:
                 raise ImportError(f"the rehearsal failed: {stream.read()}")
+        invoke(0)
+        exports.functions.clear()
         for name, _module in all_modules(bundle):
             del finder.records[name]
             del sys.modules[name]
