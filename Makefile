@@ -27,7 +27,7 @@ PEER_VERSION := 1.1.1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test isolation check fix bench soak fuzz conformance interpreter engine wheel clean
+.PHONY: help demo test isolation awaited check fix bench soak fuzz conformance interpreter engine wheel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -78,6 +78,10 @@ endif
 
 isolation: $(VENV)/.dev interpreter
 	ISOLATED=all $(BIN)/pytest -n 2 --dist loadgroup tests/spec -k isolated $(ARGS)
+
+# All promises, attacks and scenes with upstream, every call awaited; plugins in processes are awaited on threads.
+awaited: $(VENV)/.dev $(PEER)/.made interpreter
+	EXTISM_TEST_ACALL=1 $(BIN)/pytest -n 2 --dist loadgroup tests/spec tests/attack tests/peer -k 'not isolated' $(ARGS)
 
 # Looked up each time, pin or not; pip's complaint about the pin is what was asked for.
 engine: $(VENV)/.dev

@@ -27,6 +27,20 @@ def _module(body, imports=""):
     return "\n".join(["(module", *_imports(body), imports, body, ")"])
 
 
+# `ask` gives what the host makes of the input, `echo` the input, and `spin` computes for some tenths of a second.
+_ASKING = """
+  (memory (export "memory") 1)
+  (func (export "echo") (call $output_set (call $input_offset) (call $input_length)))
+  (func (export "ask") (local $text i64)
+    (local.set $text (call $ask (call $input_offset)))
+    (call $output_set (local.get $text) (call $length (local.get $text))))
+  (func (export "spin") (local $i i64)
+    (loop $again
+      (local.set $i (i64.add (local.get $i) (i64.const 1)))
+      (br_if $again (i64.lt_u (local.get $i) (i64.const 300000000)))))"""
+_ASKING_IMPORTS = '(import "extism:host/user" "ask" (func $ask (param i64) (result i64)))'
+
+
 # Input to the guest's own memory, then from there to a new block, as PDKs do it: eight bytes at a
 # time, the rest one by one.
 _ECHO = """
@@ -266,6 +280,7 @@ _GUESTS = {
     "small": lambda: _module(_SMALL),
     "host": lambda: _module(_HOST, _HOST_IMPORTS),
     "state": lambda: _module(_STATE),
+    "asking": lambda: _module(_ASKING, _ASKING_IMPORTS),
     "large": lambda: module_of_size(1_900_000),
 }
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+from contextlib import nullcontext
 from importlib.metadata import entry_points
 
 import pytest
+from through_acall import VARIABLE, awaited_calls
 
 pytest_plugins = ["guests", "peer_hosts", "scoreboard"]
 if "extism" not in entry_points(group="pytest11").names:
@@ -34,6 +36,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("guest_python"):
             item.add_marker(pytest.mark.xdist_group("guest_python"))
+
+
+@pytest.fixture(autouse=True)
+def by_the_other_path():
+    """Where `EXTISM_TEST_ACALL` is set (`make awaited`), every call is awaited."""
+    with awaited_calls() if os.environ.get(VARIABLE) else nullcontext():
+        yield
 
 
 @pytest.fixture(scope="session")

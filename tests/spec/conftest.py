@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 
 import pytest
+from through_acall import awaited_calls
 
 import extism
 from extism._capabilities import log_sinks
@@ -71,14 +73,14 @@ ALSO_ISOLATED = {
     "test_variables",
     "test_world",
 }
-"""Promises that are looked at in a worker too, the first case of each: a process for each takes a fifth of a second."""
+"""Promises that are looked at in a worker, and with calls awaited, too, the first case of each: a process for each takes a fifth of a second."""
 
 EVERYTHING = os.environ.get("ISOLATED") == "all"
 """Set by `make isolation`: all promises, and all cases."""
 
 
 def pytest_generate_tests(metafunc):
-    """Every promise holds whether kernel and plug-in are one module or two, and in another process as well."""
+    """Every promise holds whether kernel and plug-in are one module or two, in another process, and by `acall`."""
     if "fusing" in metafunc.fixturenames:
         marks = {mark.name for mark in metafunc.definition.iter_markers()}
         name = metafunc.module.__name__.rpartition(".")[2]
@@ -87,18 +89,21 @@ def pytest_generate_tests(metafunc):
         is_wanted = EVERYTHING or name in ALSO_ISOLATED
         if is_wanted and not (is_whole or "same_process" in marks):
             ways.append("isolated")
+        if name in ALSO_ISOLATED and not is_whole:
+            ways.append("awaited")
         metafunc.parametrize("fusing", ways, indirect=True)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Of a table of cases, one in a worker is enough to tell whether workers keep the promise."""
+    """Of a table of cases, one in a worker, and one awaited, is enough to tell whether those keep the promise."""
     seen, left_out = set(), set()
     for item in items:
         callspec = getattr(item, "callspec", None)
-        if EVERYTHING or callspec is None or callspec.params.get("fusing") != "isolated":
+        way = None if callspec is None else callspec.params.get("fusing")
+        if way not in {"isolated", "awaited"} or (EVERYTHING and way == "isolated"):
             continue
-        promise = item.path, item.originalname
+        promise = item.path, item.originalname, way
         if promise in seen:
             left_out.add(item)
         seen.add(promise)
@@ -109,7 +114,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def fusing(request, monkeypatch):
-    """Whether plug-ins take the kernel in, and whether they live in processes of their own."""
+    """Whether plug-ins take the kernel in, live in processes of their own, and have their calls awaited."""
     monkeypatch.setenv("EXTISM_FUSE", "0" if request.param == "apart" else "1")
     if request.param == "isolated":
         if sys.platform == "win32":
@@ -120,4 +125,5 @@ def fusing(request, monkeypatch):
             compile_here(self, *args, isolation=isolation or "process", **options)
 
         monkeypatch.setattr(extism.CompiledPlugin, "__init__", compile_apart)
-    return request.param
+    with awaited_calls() if request.param == "awaited" else nullcontext():
+        yield request.param

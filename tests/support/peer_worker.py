@@ -15,6 +15,7 @@ from peer_stage import Stage
 
 def main():
     answers = os.fdopen(os.dup(1), "w")
+    await_calls()
     with tempfile.TemporaryFile() as written:
         os.dup2(written.fileno(), 1)
         stage = Stage(sys.argv[1] or None)
@@ -24,6 +25,16 @@ def main():
             played["stdout"] = taken(written)
             answers.write(json.dumps(played) + "\n")
             answers.flush()
+
+
+def await_calls():
+    """Have every call awaited, where that is asked for, and where this is our package: upstream's cannot."""
+    if os.environ.get("EXTISM_TEST_ACALL"):
+        try:
+            from through_acall import awaited_calls
+        except ImportError:
+            return
+        awaited_calls().__enter__()
 
 
 def taken(file):

@@ -29,7 +29,7 @@ from extism.errors import CallTimeout, CapabilityDenied
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from urllib3 import BaseHTTPResponse
 
@@ -146,7 +146,74 @@ class Http:
         except Expired:
             if deadline is not None:
                 raise CallTimeout("timeout") from None
-            raise TimeoutError(f"io: no complete answer within {self._timeout:g} s") from None
+            raise self._too_late() from None
+
+    def _too_late(self) -> TimeoutError:
+        return TimeoutError(f"io: no complete answer within {self._timeout:g} s")
+
+    async def asend(
+        self, request: Request | bytes, body: bytes | None = None, *, has_deadline: bool = False
+    ) -> Response:
+        """
+        Return the answer to a request, as `send` does, while the event loop goes on.
+
+        Who awaits it keeps the deadline, and ends it by cancelling; without one it has a limit of its own.
+
+        Raises:
+            Exception: What `send` raises.
+        """
+        import asyncio
+
+        wanted = request if isinstance(request, Request) else Request.parse(request)
+        limit = asyncio.timeout(None if has_deadline else self._timeout)
+        try:
+            async with limit:
+                hop = _first_hop(wanted, body)
+                for _ in range(MAX_REDIRECTS + 1):
+                    answer = await self._awaited_exchange(hop)
+                    if isinstance(answer, Response):
+                        return answer
+                    hop = answer
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise self._too_late() from error
+        raise _too_many(hop)
+
+    async def _awaited_exchange(self, hop: _Hop) -> Response | _Hop:
+        """Return the answer, or the hop that it redirects to."""
+        from extism._capabilities.wire import lookup
+        from extism._capabilities.wire_awaited import Hungry, Line, Replay, resolve
+
+        url = hop.url
+        self._check_name(hop)
+        look = self._look or lookup
+        found = [url.address] if url.address else await resolve(url.host, url.port, look)
+        self._check_addresses(hop, found)
+        context = self._tls if url.scheme == "https" else None
+        request = Replay()
+        with contextlib.suppress(Hungry):
+            _ask(request, hop)
+        line = await Line.to(found, url.port, context, url.host)
+        try:
+            await line.send(request.sent)
+            head = None
+            while head is None:
+                await line.receive()
+                with contextlib.suppress(Hungry):
+                    head = _ask(line.replay(), hop)
+            location = head.headers.get("location")
+            if head.status in _REDIRECTS and location:
+                return _next_hop(hop, head.status, location)
+            limit, length = self._max_response_bytes + _BLOCK, _body_length(head, hop)
+            while True:
+                is_chunked = "transfer-encoding" in head.headers and length is None
+                await line.receive_all(length, is_chunked=is_chunked, limit=limit)
+                with contextlib.suppress(Hungry):
+                    return self._read(_ask(line.replay(), hop), hop)
+                limit = 2 * len(line.received)
+        finally:
+            line.shut()
 
     def close(self) -> None:
         """End the request that is under way, within 50 ms and from any thread; later ones may come."""
@@ -158,7 +225,7 @@ class Http:
             if isinstance(answer, Response):
                 return answer
             hop = answer
-        raise ConnectionError(f"too many redirects: more than {MAX_REDIRECTS}, last to {hop.url}")
+        raise _too_many(hop)
 
     def _exchange(self, hop: _Hop, patience: Patience) -> Response | _Hop:
         """Return the answer, or the hop that it redirects to."""
@@ -182,17 +249,24 @@ class Http:
         from extism._capabilities.wire import lookup, resolve
 
         url = hop.url
-        if not self._hosts.allows(url.host, url.port):
-            raise self._denied(hop, f"host {url.host} is not in allowed_hosts")
+        self._check_name(hop)
         addresses = [url.address] if url.address else None
         if addresses is None:
             addresses = resolve(url.host, url.port, self._look or lookup, patience)
+        self._check_addresses(hop, addresses)
+        return addresses
+
+    def _check_name(self, hop: _Hop) -> None:
+        if not self._hosts.allows(hop.url.host, hop.url.port):
+            raise self._denied(hop, f"host {hop.url.host} is not in allowed_hosts")
+
+    def _check_addresses(self, hop: _Hop, addresses: Sequence[Address]) -> None:
+        url = hop.url
         for address in addresses:
             if not self._hosts.opens(address, url.host, url.port):
                 leads = "is" if url.address else f"leads to {address},"
                 why = f"host {url.host} {leads} an address of a private network, and no pattern opens those"
                 raise self._denied(hop, why)
-        return addresses
 
     def _denied(self, hop: _Hop, why: str) -> CapabilityDenied:
         url, origin = _cut(str(hop.url)), hop.redirected_from
@@ -239,6 +313,18 @@ class Http:
         except HTTPError as error:
             raise ConnectionError(f"protocol: the answer's body is broken: {error}") from error
         return Response(answer.status, _plain_headers(answer), b"".join(parts))
+
+
+def _too_many(hop: _Hop) -> ConnectionError:
+    return ConnectionError(f"too many redirects: more than {MAX_REDIRECTS}, last to {hop.url}")
+
+
+def _body_length(answer: BaseHTTPResponse, hop: _Hop) -> int | None:
+    """Return how long the body of an answer is, as far as its head says that."""
+    if hop.method == "HEAD" or answer.status in {204, 304}:
+        return 0
+    length = answer.headers.get("content-length", "").partition(",")[0].strip()
+    return int(length) if length else None
 
 
 def _first_hop(request: Request, body: bytes | None) -> _Hop:

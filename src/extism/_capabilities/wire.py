@@ -105,16 +105,26 @@ def resolve(host: str, port: int, look: Lookup, patience: Patience) -> list[Addr
     while not done.wait(patience.slice()):
         pass
     answer = answers[0]
-    failed = "io: failed to lookup address information:"
     if isinstance(answer, OSError | UnicodeError):
-        reason = getattr(answer, "strerror", None) or str(answer)
-        raise ConnectionError(f"{failed} {reason} ({host})") from answer
+        raise failed_lookup(host, answer) from answer
     if isinstance(answer, BaseException):
         raise answer
     addresses = [address for text in answer if (address := parse_address(text)) is not None]
     if not addresses:
-        raise ConnectionError(f"{failed} no address ({host})")
+        raise failed_lookup(host, None)
     return addresses
+
+
+def failed_lookup(host: str, reason: OSError | UnicodeError | None) -> ConnectionError:
+    """Return the error of a name that leads nowhere, in the words of upstream."""
+    text = "no address" if reason is None else getattr(reason, "strerror", None) or str(reason)
+    return ConnectionError(f"io: failed to lookup address information: {text} ({host})")
+
+
+def connection_refused(last: OSError) -> ConnectionError:
+    """Return the error where no address answered, of what the last one said."""
+    number = last.errno or 0
+    return ConnectionError(f"io: {os.strerror(number)} (os error {number})")
 
 
 def _connect(addresses: Sequence[Address], port: int, patience: Patience) -> socket.socket:
@@ -128,8 +138,7 @@ def _connect(addresses: Sequence[Address], port: int, patience: Patience) -> soc
             return _connect_one(address, port, patience, time.monotonic() + share)
         except OSError as error:
             last = error
-    number = last.errno or 0
-    raise ConnectionError(f"io: {os.strerror(number)} (os error {number})") from last
+    raise connection_refused(last) from last
 
 
 def _connect_one(address: Address, port: int, patience: Patience, until: float) -> socket.socket:

@@ -249,6 +249,11 @@ class Instance:
         """
         from extism._engine.fibers import Fiber
 
+        if self.store.world is not None and self.store.world.behind is None:
+            from extism._engine.wasi_behind import Behind
+
+            # On a fiber, nothing can be instantiated.
+            self.store.world.behind = Behind(self.store)
         extern = self._extern_of_kind(name, EXTERN_FUNC)
         return Fiber(self.store, bindings.Func.from_buffer_copy(extern.of.func), params, results)
 

@@ -327,6 +327,8 @@ class Store:
         fault = None
         if error:
             fault = from_error(error, raised)
+            if fault.kind is FaultKind.ERROR and self._drop_exception():  # as fibers report it
+                fault = replace(fault, kind=FaultKind.TRAP, trap="uncaught exception")
         elif trap:
             fault = from_trap(trap, raised)
             if fault.kind is FaultKind.TRAP and not fault.trap and self._drop_exception():

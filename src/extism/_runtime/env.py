@@ -11,6 +11,7 @@ from __future__ import annotations
 from extism import abi
 from extism._cached import cache
 from extism._capabilities.log_names import LEVELS, MAX_MESSAGE_BYTES
+from extism._runtime.call import AwaitedCall
 from extism._runtime.kernel import NoRoom
 from extism.errors import CallError, Error, OutOfMemory
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Final
 
+    from extism._capabilities.http import Response
     from extism._runtime.call import Call
 
 __all__ = ["host_imports"]
@@ -51,21 +53,40 @@ def var_set(call: Call, key: int, value: int) -> tuple[()]:
     return ()
 
 
-def http_request(call: Call, request: int, body: int) -> tuple[int]:
+def http_request(call: Call, request: int, body: int) -> Any:
     """Send a request, and return a handle to the body of the response; 0 for an empty one."""
     state = call.state
     state.last_response = None
     text = _bytes(call, request, "http request")
     content = _bytes(call, body, "http request body") if body else None
+
+    def answered(response: Response) -> tuple[int]:
+        state.last_response = response
+        handle = _store(call, response.body)
+        _free(call, request, body)
+        return (handle,)
+
+    if isinstance(call, AwaitedCall):
+        return call.wait_for(_awaited(call, text, content), answered)
     try:
-        state.last_response = state.http.send(
+        response = state.http.send(
             text, content, deadline=call.deadline, is_cancelled=lambda: call.is_cancelled
         )
     except Error:
         raise
     except (ValueError, OSError) as exc:
         raise CallError(str(exc), function=call.function) from exc
-    return (_store(call, state.last_response.body),)
+    return answered(response)
+
+
+async def _awaited(call: Call, request: bytes, body: bytes | None) -> Response:
+    try:
+        has_deadline = call.deadline is not None
+        return await call.state.http.asend(request, body, has_deadline=has_deadline)
+    except Error:
+        raise
+    except (ValueError, OSError) as exc:
+        raise CallError(str(exc), function=call.function) from exc
 
 
 def http_status_code(call: Call) -> tuple[int]:
@@ -127,7 +148,12 @@ def host_imports() -> tuple[abi.HostImport, ...]:
     """Return the host's functions, ready to be linked."""
     return tuple(
         abi.HostImport(
-            abi.ENV, row.name, row.params, row.results, _freeing(row.takes, _BODIES[row.name])
+            abi.ENV,
+            row.name,
+            row.params,
+            row.results,
+            _freeing(row.takes, _BODIES[row.name]),
+            may_wait=row.name == "http_request",
         )
         for row in abi.FUNCTIONS.values()
         if row.by == "host"
@@ -138,7 +164,7 @@ def _freeing(
     takes: tuple[int, ...], body: Callable[..., Sequence[int]]
 ) -> Callable[..., Sequence[int]]:
     """Return `body`, freeing the blocks that it takes when it has gone well."""
-    if not takes:
+    if not takes or body is http_request:  # which may have to wait before
         return body
 
     def run(call: Call, *values: Any) -> Sequence[int]:
@@ -150,6 +176,13 @@ def _freeing(
         return results
 
     return run
+
+
+def _free(call: Call, *handles: int) -> None:
+    kernel = call.live_kernel()
+    for handle in handles:
+        if handle:
+            kernel.free(handle)
 
 
 def _bytes(call: Call, handle: int, what: str) -> bytes:

@@ -263,9 +263,11 @@ class Instance:
     @property
     def must_block(self) -> str:
         """Why its calls cannot stop in the middle, and go on later; empty where they can."""
-        if self.store.engine.settings.is_interruptible:
-            return ""
-        return "code of plugins with interruptible=False cannot be stopped in the middle"
+        if not self.store.engine.settings.is_interruptible:
+            return "code of plugins with interruptible=False cannot be stopped in the middle"
+        if self._program.has_commands:
+            return "libraries that are commands are instantiated in the middle of calls"
+        return ""
 
     def awaited_entry(self, name: str) -> AwaitedEntry:
         """Return what `entry` does, for calls that are awaited: on a fiber, without a thread (`awaited.py`)."""
