@@ -82,6 +82,7 @@ isolation: $(VENV)/.dev interpreter
 # All promises, attacks and scenes with upstream, every call awaited; plugins in processes are awaited on threads.
 awaited: $(VENV)/.dev $(PEER)/.made interpreter
 	EXTISM_TEST_ACALL=1 $(BIN)/pytest -n 2 --dist loadgroup tests/spec tests/attack tests/peer -k 'not isolated' $(ARGS)
+	EXTISM_TEST_TASKS=10000 $(BIN)/pytest -n 0 tests/hammer/test_hammer_awaits.py
 
 # Looked up each time, pin or not; pip's complaint about the pin is what was asked for.
 engine: $(VENV)/.dev

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import pytest
 
 import extism
@@ -50,3 +53,58 @@ def test_after_a_time_out_the_interpreter_is_a_fresh_one(python_plugin, shared, 
 
     assert before == [b"1", b"2", b"3"]
     assert after == (b"3", b"1")
+
+
+WAITS = """
+import time
+import extism
+
+
+@extism.import_fn("extism:host/user", "find")
+def find(key: str) -> str: ...
+
+
+@extism.plugin_fn
+def look():
+    extism.output_str(find(extism.input_str()) + find("b"))
+
+
+@extism.plugin_fn
+def sleep():
+    time.sleep(0.1)
+    extism.output_str("slept")
+
+
+@extism.plugin_fn
+def spin():
+    while True:
+        pass
+"""
+
+
+def test_a_python_plugin_is_awaited(python_plugin, registry):
+    """Where it asks the host, sleeps or computes, others go on; ended in the middle, it gets a fresh interpreter."""
+
+    @extism.host_fn()
+    async def find(key: str) -> str:
+        await asyncio.sleep(0.1)
+        return key.upper()
+
+    path = str(python_plugin(WAITS))
+    compiled = extism.CompiledPlugin(path, wasi=True, functions=[find])
+    guests = [extism.Plugin(compiled) for _ in range(4)]
+
+    async def main():
+        before = time.monotonic()
+        found = await asyncio.gather(
+            guests[0].acall("look", "a"), guests[1].acall("look", "c"), guests[2].acall("sleep", "")
+        )
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await guests[3].acall("spin", "")
+        found.append(await guests[3].acall("look", "again"))
+        return found, time.monotonic() - before
+
+    found, seconds = asyncio.run(main())
+    assert found == [b"AB", b"CB", b"slept", b"AGAINB"]
+    assert seconds < 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -190,3 +191,44 @@ def test_headers_are_shown_only_on_demand(server):
         assert plain.call("headers", "") == b""
     assert before == b"{}"
     assert (found["x-one"], found["content-type"]) == ("1", "text/plain")
+
+
+@pytest.mark.same_process
+def test_requests_that_are_awaited_go_on_at_once(plugin, server):
+    """Ten of them wait for a slow server at the same time, without a thread, and each gets its answer."""
+    together = threading.Barrier(10)
+
+    def slow(connection):
+        together.wait(10)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nslow")
+
+    server.scripts["/slow"] = slow
+    guests = [plugin(GETS, allowed_hosts=[server.host]) for _ in range(10)]
+    url = f"http://{server.host}:{server.port}/slow"
+    names = []
+
+    async def main():
+        tasks = [asyncio.create_task(guest.acall("get", request(url))) for guest in guests]
+        await asyncio.sleep(0)
+        names.extend(thread.name for thread in threading.enumerate())
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(main()) == [b"slow"] * 10
+    assert not [name for name in names if "aside" in name or "asyncio" in name]
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_a_request_that_is_awaited_ends_with_its_call(plugin, server, is_cancelled):
+    """By its deadline, and with its task."""
+    server.scripts["/never"] = lambda _: time.sleep(1)
+    guest = plugin(GETS, allowed_hosts=[server.host])
+    url = f"http://{server.host}:{server.port}/never"
+
+    async def main():
+        before = time.monotonic()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05 if is_cancelled else 60):
+                await guest.acall("get", request(url), timeout=60 if is_cancelled else 0.05)
+        return time.monotonic() - before
+
+    assert asyncio.run(main()) < 0.9
