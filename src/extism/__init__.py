@@ -28,6 +28,37 @@ if TYPE_CHECKING:
     from extism.limits import CompileLimits
     from extism.listing import ExportInfo, ImportInfo
     from extism.manifest import Manifest, MemoryOptions, WasmData, WasmFile, WasmUrl
+
+    # A type checker that reads a plug-in takes its `extism` for this package.
+    from extism.pdk import F32 as F32
+    from extism.pdk import F64 as F64
+    from extism.pdk import I32 as I32
+    from extism.pdk import I64 as I64
+    from extism.pdk import Config as Config
+    from extism.pdk import Http as Http
+    from extism.pdk import HttpError as HttpError
+    from extism.pdk import HttpRequest as HttpRequest
+    from extism.pdk import HttpResponse as HttpResponse
+    from extism.pdk import InputError as InputError
+    from extism.pdk import MemoryHandle as MemoryHandle
+    from extism.pdk import PluginError as PluginError
+    from extism.pdk import ReturnCode as ReturnCode
+    from extism.pdk import Var as Var
+    from extism.pdk import import_fn as import_fn
+    from extism.pdk import input as input  # noqa: A004
+    from extism.pdk import input_bytes as input_bytes
+    from extism.pdk import input_json as input_json
+    from extism.pdk import input_str as input_str
+    from extism.pdk import log as log
+    from extism.pdk import memory as memory
+    from extism.pdk import output as output
+    from extism.pdk import output_bytes as output_bytes
+    from extism.pdk import output_json as output_json
+    from extism.pdk import output_str as output_str
+    from extism.pdk import plugin_fn as plugin_fn
+    from extism.pdk import set_error as set_error
+    from extism.pdk import set_error_format as set_error_format
+    from extism.pdk import shared_fn as shared_fn
     from extism.pool import Pool
     from extism.secret import Secret
     from extism.sources import SourcePolicy
@@ -81,10 +112,19 @@ __all__ = [
 
 _GUEST_NAMES: Final = frozenset(
     {
+        "F32",
+        "F64",
+        "I32",
+        "I64",
         "Config",
         "Http",
+        "HttpError",
         "HttpRequest",
         "HttpResponse",
+        "InputError",
+        "MemoryHandle",
+        "PluginError",
+        "ReturnCode",
         "Var",
         "import_fn",
         "input",
@@ -98,9 +138,12 @@ _GUEST_NAMES: Final = frozenset(
         "output_json",
         "output_str",
         "plugin_fn",
+        "set_error",
+        "set_error_format",
         "shared_fn",
     }
 )
+"""What `extism` has inside a plug-in, and a type checker is told that it has: it sees plug-ins from here."""
 
 
 _HOMES: Final = {

@@ -36,6 +36,10 @@ WRONG = [
     ("pool.call('greet', 7)", "call-overload"),
     ("extism.Pool('plugin.wasm', maximal=3)", "call-arg"),
     ("extism.nonsense()", "attr-defined"),
+    ("word: str = extism.Var.get('n', int, 0)", "assignment"),
+    ("extism.plugin_fn(7)", "arg-type"),
+    ("extism.Http.get('http://a/', params=7)", "arg-type"),
+    ("extism.PluginError('x', code='y')", "arg-type"),
     ("extism.extism.nonsense()", "attr-defined"),
 ]
 """Lines that a user must not get past a type checker, and mypy's word for each."""

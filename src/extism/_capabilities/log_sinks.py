@@ -45,6 +45,13 @@ class LogLevel(IntEnum):
     WARN = 3
     ERROR = 4
 
+    # As plug-ins spell them.
+    Trace = TRACE
+    Debug = DEBUG
+    Info = INFO
+    Warn = WARN
+    Error = ERROR
+
 
 _LEVELS: Final[dict[str, int]] = {level.name.lower(): level for level in LogLevel} | {
     "off": LOGGING_OFF

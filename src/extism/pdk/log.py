@@ -19,12 +19,12 @@ class LogLevel(IntEnum):
     Error = 4
 
 
-def log(level: LogLevel, message: object) -> None:
+def log(level: int, message: object) -> None:
     """
     Hand a line to the host's log; nothing is formatted when the host would drop it.
 
     Args:
-        level: How much it matters.
+        level: How much it matters, a LogLevel.
         message: str as it is, bytes read as UTF-8, anything else through `str()`.
     """
     level = LogLevel(level)
