@@ -14,7 +14,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from extism._capabilities.urls import parse_address
-from extism._capabilities.wire import MAX_ATTEMPTS, Wire, connection_refused, failed_lookup
+from extism._capabilities.wire import (
+    MAX_ATTEMPTS,
+    MAX_HEAD_BYTES,
+    Wire,
+    connection_refused,
+    failed_lookup,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Buffer, Sequence  # type: ignore[attr-defined]
@@ -190,23 +196,27 @@ class _Chunks:
 
     def __init__(self, start: int) -> None:
         self._at = start
-        self._is_in_trailers = False
+        self._trailers: int | None = None
 
     def has_end(self, data: bytearray) -> bool:
-        """Tell whether the last chunk is there; what are no chunks has its end everywhere."""
+        """Tell whether the last chunk is there; what are no chunks, or no trailers, has its end everywhere."""
         while (end := data.find(b"\n", self._at)) >= 0:
             line = bytes(data[self._at : end]).strip()
-            if self._is_in_trailers:
+            self._at = end + 1
+            if self._trailers is not None:
                 if not line:
                     return True
-                self._at = end + 1
                 continue
             size = _SIZE.match(line)
             if size is None:
                 return True
-            self._is_in_trailers = not int(size[0], 16)
-            self._at = end + 1 + (0 if self._is_in_trailers else int(size[0], 16) + 2)
-        return False
+            length = int(size[0], 16)
+            if length:
+                self._at += length + 2
+            else:
+                self._trailers = self._at
+        begun = self._at if self._trailers is None else self._trailers
+        return len(data) - begun > MAX_HEAD_BYTES
 
 
 async def _opened(
