@@ -3,7 +3,8 @@ What one source file says about the plug-in: exports, imports of the host, impor
 
 Reads the syntax tree (`syntax.py` makes it) and nothing else: no line of the author's code runs here. What the
 tree cannot tell (a function that becomes an export while the module runs) is found later, by comparing
-(`interface.py`). Which files are read is decided in `bundle.py`.
+(`interface.py`). Which files are read is decided in `bundle.py`; how imports
+are found in the tree, in `references.py`.
 
 Decorators are known by what they are, not by how they are written: `import extism as x`, `from extism import
 plugin_fn as export` and `export = extism.plugin_fn` are all followed.
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Final
 
 from extism import abi
 from extism._compiler.interface import RESERVED, Export, HostFunction
+from extism._compiler.references import Reference, references
 from extism._wasm.model import FuncType
 from extism.errors import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from extism._compiler.syntax import Source
     from extism._wasm.model import ValType
@@ -38,22 +40,6 @@ NUMBERS: Final[dict[str, ValType]] = {"I32": "i32", "I64": "i64", "F32": "f32", 
 """The library's names for the types of WebAssembly."""
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """
-    One import statement, reduced to what names files.
-
-    Attributes:
-        module: The dotted name after `import` or `from`, "" for `from . import x`.
-        level: How many dots stand before it.
-        names: What is taken from it: each may be a submodule. `*` may be all of them.
-    """
-
-    module: str
-    level: int = 0
-    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +81,7 @@ def analyze(source: Source, tree: ast.Module) -> ModuleFacts:
         _in_order(reader.exports),
         _in_order(reader.hidden),
         tuple(sorted(reader.imports, key=lambda row: row.line)),
-        tuple(dict.fromkeys(_references(tree))),
+        references(tree),
     )
 
 
@@ -282,35 +268,3 @@ def _literal_pair(decorator: ast.expr) -> tuple[str, str] | None:
         case [str(module), str(name)]:
             return module, name
     return None
-
-
-def _references(tree: ast.Module) -> Iterator[Reference]:
-    for node in _run_time_nodes(tree):
-        match node:
-            case ast.Import(names=names):
-                yield from (Reference(alias.name) for alias in names)
-            case ast.ImportFrom(module=module, names=names, level=level):
-                yield Reference(module or "", level, tuple(alias.name for alias in names))
-            case ast.Call(
-                func=ast.Name(id="import_module" | "__import__")
-                | ast.Attribute(attr="import_module"),
-                args=[ast.Constant(value=str(name)), *_],
-            ) if not name.startswith("."):
-                yield Reference(name)
-
-
-def _run_time_nodes(tree: ast.Module) -> Iterator[ast.AST]:
-    """Walk the tree, in the order of the text, without what only a type checker reads."""
-    ahead: list[ast.AST] = [tree]
-    while ahead:
-        node = ahead.pop()
-        yield node
-        if isinstance(node, ast.If) and _is_type_checking(node.test):
-            ahead += reversed(node.orelse)
-        else:
-            ahead += reversed(list(ast.iter_child_nodes(node)))
-
-
-def _is_type_checking(test: ast.expr) -> bool:
-    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
-    return name == "TYPE_CHECKING"
