@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 import pytest
 from through_acall import VARIABLE, awaited_calls
 
-pytest_plugins = ["guests", "peer_hosts", "scoreboard"]
+pytest_plugins = ["guests", "peer_hosts", "scoreboard", "wheelhouse"]
 if "extism" not in entry_points(group="pytest11").names:
     pytest_plugins.append("extism._pytest")  # a checkout on PYTHONPATH has no entry points
 

@@ -27,6 +27,7 @@ __all__ = [
     "FRAIL_SECTION",
     "FUNCTIONS",
     "LOGGING_OFF",
+    "PACKAGES_SECTION",
     "PAGE",
     "RUNTIME_SECTION",
     "USER",
@@ -53,6 +54,13 @@ An empty custom section of this name marks code that must not be called again af
 
 An extension of ours: `extism-py` marks its plug-ins, whose interpreter a trap leaves in the middle of
 something; our host then goes on with a fresh instance. Other hosts pass it by.
+"""
+
+PACKAGES_SECTION: Final = "extism.packages"
+"""
+A custom section of this name says which packages of others are in a plug-in.
+
+An extension of ours, and for people and their tools only: JSON, `[{"name": ..., "version": ...}]`, by name.
 """
 
 RUNTIME_SECTION: Final = "extism.runtime"

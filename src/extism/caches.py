@@ -2,7 +2,7 @@
 Where built and compiled things are kept between runs.
 
 ====================================  =============================================================
-`EXTISM_CACHE_DIR`                    both caches below one folder; else the user's own cache folder
+`EXTISM_CACHE_DIR`                    all caches below one folder; else the user's own cache folder
 `EXTISM_NATIVE_CACHE_DIR`             moves native code alone; empty: no native code is kept
 ====================================  =============================================================
 """
@@ -39,6 +39,20 @@ def interpreter_directory() -> Path:
 def interpreter_path() -> str:
     """Return the same as text: to load `pathlib` takes longer than to load a plugin."""
     return os.path.join(_root(), "interpreter")
+
+
+def packages_directory() -> Path:
+    """Return the folder of packages that were installed for plug-ins."""
+    from pathlib import Path
+
+    return Path(_root(), "packages")
+
+
+def prepared_directory() -> Path:
+    """Return the folder of what the guest interpreter made of source files."""
+    from pathlib import Path
+
+    return Path(_root(), "prepared")
 
 
 def native_directory() -> str | None:

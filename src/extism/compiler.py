@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from extism._compiler import runtime
+from extism._compiler.material import Material
 from extism._compiler.pipeline import Progress, compile_file
 from extism._digest import sha256
 from extism.errors import BuildError
@@ -41,6 +42,7 @@ class BuildReport:
         size: Of the module, in bytes.
         sha256: Of the module, in hexadecimal digits.
         seconds: What each step took, in the order of the steps.
+        packages: The packages of others that are in it, as `name==version`.
     """
 
     exports: tuple[str, ...]
@@ -50,6 +52,7 @@ class BuildReport:
     size: int
     sha256: str
     seconds: Mapping[str, float]
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,11 @@ def build(
     *,
     shared: bool = False,
     paths: Iterable[str | os.PathLike[str]] | None = None,
+    sites: Iterable[str | os.PathLike[str]] = (),
+    requirements: Iterable[str | os.PathLike[str]] = (),
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    fresh: bool = False,
     timeout: float | None = DEFAULT_TIMEOUT,
     report: Callable[[BuildReport], None] | None = None,
     say: Callable[[str], None] | None = None,
@@ -79,14 +87,21 @@ def build(
     begin: Callable[[str], None] | None = None,
 ) -> bytes:
     """
-    Return the plug-in made of a Python file, and write it where `output` says.
+    Return the plug-in made of a Python file or folder, and write it where `output` says.
 
     Args:
-        source: The file with the plug-in's functions; modules beside it come along as they are imported.
+        source: The file with the plug-in's functions, or a folder: a package, or a project with a pyproject.toml.
+            Modules beside it come along as they are imported.
         output: Where to write the module. It appears whole or not at all.
         shared: Leave the interpreter out: the module then needs the runtime beside it, which this library supplies
             where it has it, and `write_runtime` writes for other hosts.
         paths: Folders of other modules; by default those of the environment's PYTHONPATH.
+        sites: Folders with installed packages, such as the site-packages of an environment.
+        requirements: Requirements files, whose packages are installed into a cache, besides those that the
+            plug-in itself names.
+        include: Modules to take along that no import statement names.
+        exclude: Modules to leave out.
+        fresh: Install packages anew, instead of taking those that were installed for the same requirements.
         timeout: Seconds that the module level may run; None lets it run for ever.
         report: Called with what the build made, at its end.
         say: Called with a line of text when something begins that takes a while.
@@ -101,7 +116,16 @@ def build(
     place = None if output is None else _Output(Path(output), source=Path(source))
     search = _python_path() if paths is None else [Path(path) for path in paths]
     progress = Progress(say or (lambda _text: None), show, begin or (lambda _step: None))
-    built = compile_file(Path(source), search, progress, timeout, is_shared=shared)
+    material = Material(
+        Path(source),
+        tuple(search),
+        tuple(map(Path, sites)),
+        tuple(map(Path, requirements)),
+        tuple(include),
+        tuple(exclude),
+        fresh,
+    )
+    built = compile_file(material, progress, timeout, is_shared=shared)
     if place is not None:
         place.write(built.wasm)
     if report is not None:
@@ -115,6 +139,7 @@ def build(
                 len(built.wasm),
                 sha256(built.wasm).hex(),
                 built.seconds,
+                tuple(f"{name}=={version}" for name, version in built.packages),
             )
         )
     return built.wasm

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = sorted(
     ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
     for path in (ROOT / "src" / "extism").rglob("*.py")
-    if path.name not in {"__main__.py", "boot.py", "asyncio_wasi.py"}
+    if path.name not in {"__main__.py", "boot.py", "carried.py", "finder.py", "asyncio_wasi.py"}
 )
 
 # A Python without what only POSIX has, as far as that can be had by taking it away before the import.

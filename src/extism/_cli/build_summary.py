@@ -26,6 +26,8 @@ def lines(place: Path, report: BuildReport, *, is_verbose: bool) -> Iterator[str
     yield f"{place}: {exports}, {size(report.size)}, {seconds:.1f} s"
     if report.modules:
         yield f"  bundles {_packages(report.modules)}"
+    if report.packages:
+        yield f"  with {', '.join(report.packages)}"
     if report.imports:
         yield f"  needs from its host: {', '.join(report.imports)}"
     if report.runtime and is_verbose:

@@ -17,6 +17,7 @@ import click
 
 from extism._cli.build_summary import as_json, lines, runtime_line
 from extism._cli.main import run
+from extism._cli.package_options import package_options
 from extism._cli.voice import Voice, is_colourful, visible, voice_options
 from extism.compiler import DEFAULT_TIMEOUT, build, write_runtime
 
@@ -46,6 +47,7 @@ Examples:
   extism-py plugin.py plugin.wasm
   extism-py plugin.py -o plugin.wasm
   extism-py plugin.py -o plugin.wasm --shared
+  extism-py plugin/ -o plugin.wasm -r requirements.txt
   extism-py --runtime python.wasm
 """
 
@@ -87,11 +89,13 @@ Examples:
     is_flag=True,
     help="Write what was built to stdout as JSON, instead of the summary.",
 )
+@package_options
 @voice_options
 @click.version_option(package_name="extism", prog_name=NAME, message="%(prog)s %(version)s")
 @click.pass_obj
 def compile_file(
     voice: Voice,
+    /,
     source: Path | None,
     output: Path | None,
     option: Path | None,
@@ -99,13 +103,15 @@ def compile_file(
     runtime: Path | None,
     timeout: float,
     is_json: bool,  # noqa: FBT001
+    **packages: Any,
 ) -> None:
     """
-    Compile the Python file INPUT to an Extism plug-in, written to OUTPUT.
+    Compile the Python file or folder INPUT to an Extism plug-in, written to OUTPUT.
 
     Functions at the top level that are marked with @extism.plugin_fn can be called by the host. Modules beside
-    the file, and in the directories of PYTHONPATH, come along as they are imported. Code outside of functions
-    runs now, sandboxed, and what it leaves is shipped.
+    the file, and in the directories of PYTHONPATH, come along as they are imported. Packages that the file names
+    in its block `# /// script`, or the folder in its pyproject.toml, are installed into a cache. Code outside of
+    functions runs now, sandboxed, and what it leaves is shipped.
     """
     if output is not None and option is not None:
         raise click.UsageError("OUTPUT is given twice: as an argument and with -o.")
@@ -116,7 +122,7 @@ def compile_file(
         found["runtime"] = as_json(runtime, _write_runtime(voice, runtime, is_told=not is_json))
     if source is not None:
         place = output or option or DEFAULT_OUTPUT
-        report = _build(voice, source, place, shared=shared, timeout=timeout)
+        report = _build(voice, source, place, shared=shared, timeout=timeout, **packages)
         found["plugin"] = as_json(place, report)
         if not is_json:
             _tell(voice, lines(place, report, is_verbose=voice.is_verbose))

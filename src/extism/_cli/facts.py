@@ -14,6 +14,7 @@ Layout of `facts`::
     memories, tables     [{type, min, max, imported}], memories with page_size; in pages and elements
     start                whether code runs while the module is instantiated
     custom_sections      [{name, size}]
+    packages             [{name, version}]: of others, in a plug-in that was compiled from Python
     producers            {field: {tool: version}}
     runtime              {name, sha256, package} of the runtime that a small Python plug-in is linked with, or null
     needs                {wasi, host_functions, modules}: without these it does not start
@@ -24,6 +25,7 @@ Layout of `facts`::
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from extism import abi
@@ -116,12 +118,23 @@ def facts(content: bytes) -> dict[str, Any]:
             for section in module.sections
             if section.id == SectionId.CUSTOM
         ],
+        "packages": _packages(module),
         "producers": _decoration(lambda: producers(module), {}),
         "runtime": runtime,
         "needs": _needs(imports, runtime),
         "may": [word for word, names in _MAY.items() if names & _names(module.imports)],
         "warnings": list(_warnings(module)),
     }
+
+
+def _packages(module: Module) -> list[dict[str, str]]:
+    """Return the packages that the compiler notes; whatever else the section says is no fault of the module."""
+    section = module.custom.get(abi.PACKAGES_SECTION)
+    try:
+        rows = json.loads(bytes(section.payload)) if section else []
+        return [{"name": str(row["name"]), "version": str(row["version"])} for row in rows]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return []
 
 
 def _decoration(ask: Callable[[], Any], otherwise: Any) -> Any:

@@ -101,6 +101,7 @@ def _parts(found: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Row]]]:
     yield "Memories", [_memory(memory) for memory in found["memories"]]
     yield "Tables", [(table["type"], _imported(table)) for table in found["tables"]]
     yield "Start", [("code runs while it is instantiated",)] if found["start"] else []
+    yield "Packages", [(_word(row["name"]), _shown(row["version"])) for row in found["packages"]]
     yield "Made with", list(_producers(found["producers"]))
     yield (
         "Custom sections",

@@ -20,6 +20,7 @@ result is bytes.
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 import time
 from contextlib import contextmanager
@@ -28,17 +29,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from extism._compiler import bundle, doors, interface, overlay, preinit, runtime, shim, syntax
+from extism import abi, caches
+from extism._compiler import doors, interface, overlay, preinit, runtime, shim, syntax
+from extism._compiler.prepare import Shelf
+from extism._vault import Vault
+from extism._wasm.builder import Builder
 from extism._wasm.reader import read
 from extism._wasm.snapshot import snapshot
 from extism.errors import BuildError
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from extism._compiler.bundle import Bundle
     from extism._compiler.interface import Export, HostFunction, Interface
+    from extism._compiler.material import Material
     from extism._compiler.syntax import Source
 
 __all__ = ["Built", "Progress", "compile_file"]
@@ -55,6 +61,7 @@ class Built:
         imports: The functions that a host must give.
         modules: Dotted names of what comes along beside the plug-in's own file, sorted.
         runtime: SHA-256 of the runtime that it needs beside it; an empty text for a single file.
+        packages: Name and version of the packages of others that are in it.
         seconds: What each step took, in the order of the steps.
     """
 
@@ -63,6 +70,7 @@ class Built:
     imports: tuple[HostFunction, ...]
     modules: tuple[str, ...]
     runtime: str
+    packages: tuple[tuple[str, str], ...]
     seconds: Mapping[str, float]
 
 
@@ -93,19 +101,17 @@ class Progress:
 
 
 def compile_file(
-    path: Path,
-    search: Iterable[Path],
+    material: Material,
     progress: Progress,
     timeout: float | None = None,
     *,
     is_shared: bool = False,
 ) -> Built:
     """
-    Return the plug-in made of a Python file.
+    Return the plug-in made of a Python file, or of a folder with several.
 
     Args:
-        path: The file.
-        search: Folders of other modules, as PYTHONPATH.
+        material: The file, and what else is given.
         progress: Who watches.
         timeout: Seconds that the module level may run.
         is_shared: Whether the plug-in is to need the runtime beside it, instead of holding it.
@@ -115,8 +121,10 @@ def compile_file(
         SourceError: The interpreter's sources could not be had.
     """
     interpreter = _Interpreter(progress.say)
+    project = material.open()
+    libraries = material.libraries(project, progress.say)
     with progress.step("analyze"):
-        files = bundle.bundle(path, search, interpreter.parse)
+        files = material.bundle(project, libraries, interpreter.parse)
         promised = _interface(files)
     with progress.step("interpreter"):
         base = interpreter.base
@@ -127,14 +135,26 @@ def compile_file(
         imports = interface.typed(promised.imports, loaded.imports)
     shape = _small if is_shared else _whole
     wasm = shape(base, loaded, imports, progress)
+    packages = tuple((row.name, row.version) for row in files.distributions)
     return Built(
-        wasm,
+        _labelled(wasm, packages),
         names,
         imports,
         tuple(module.name for module in files.modules if module is not files.main),
         hashlib.sha256(base).hexdigest() if is_shared else "",
+        packages,
         dict(progress.seconds),
     )
+
+
+def _labelled(wasm: bytes, packages: Sequence[tuple[str, str]]) -> bytes:
+    """Return the module with the list of the packages in it."""
+    if not packages:
+        return wasm
+    builder = Builder(read(wasm))
+    rows = [{"name": name, "version": version} for name, version in packages]
+    builder.set_custom(abi.PACKAGES_SECTION, json.dumps(rows).encode())
+    return builder.build()
 
 
 def _whole(
@@ -195,7 +215,13 @@ def _load(
             place.write_bytes(data)
         try:
             return preinit.load(
-                base, Path(folder), runtime.native_cache(), show=progress.show, timeout=timeout
+                base,
+                Path(folder),
+                runtime.native_cache(),
+                shelf=Shelf(Vault(caches.prepared_directory()), runtime.base_key()),
+                advise=files.advise,
+                show=progress.show,
+                timeout=timeout,
             )
         except BuildError as error:
             # The guest knows files by their names in the plug-in; the author, by where they are.

@@ -14,6 +14,7 @@ import json
 import struct
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,7 @@ from extism import abi
 from extism._compiler.doors import LOAD, MEMORY, STACK, opened
 from extism._compiler.interface import Exported
 from extism._compiler.interpreter.stdlib import pack
+from extism._compiler.prepare import Shelf, prepare
 from extism._engine.engine import Settings, shared_engine
 from extism._engine.faults import Fault, FaultKind
 from extism._engine.linker import Linker
@@ -33,8 +35,6 @@ from extism._wasm.snapshot import snapshot
 from extism.errors import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from extism._engine.cache import ModuleCache
     from extism._engine.engine import Module
     from extism._engine.memory import Memory
@@ -47,9 +47,13 @@ _LIBRARY: Final = _HERE.parent / "pdk"
 
 _REHEARSAL: Final = {
     "bundle.json": '{"main": {"name": "rehearsal", "file": "rehearsal.py"}}',
+    "prepare.json": '["rehearsal.py"]',
     "src/rehearsal.py": "import extism\n\n\n@extism.plugin_fn\ndef greet(): ...\n",
 }
 """The plug-in that `start` has loaded and forgotten (`rehearse` in boot.py)."""
+
+_INSIDE: Final = ("boot", "carried", "finder")
+"""Files of `interpreter` that run in the guest."""
 
 _STARTERS: Final = ("_initialize", "py_init")
 
@@ -64,6 +68,10 @@ _ENOTSUP: Final = 58
 
 _MAX_BYTES: Final = 1 << 30
 """What the memory may grow to while a plug-in is built: all of it is shipped."""
+
+
+Advise = Callable[[Sequence[str]], str]
+"""Returns what an author can do about modules that are missing, "" for nothing that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +92,8 @@ class Loaded:
 
 def guest_files() -> dict[str, bytes]:
     """Return the Python files that live inside the interpreter, by their path in its library."""
-    files = {"_extism_boot.py": (_HERE / "interpreter" / "boot.py").read_bytes()}
+    inside = _HERE / "interpreter"
+    files = {f"_extism_{name}.py": (inside / f"{name}.py").read_bytes() for name in _INSIDE}
     for path in sorted(_LIBRARY.rglob("*.py")):
         name = path.relative_to(_LIBRARY).as_posix()
         if not name.startswith("testing/"):
@@ -134,19 +143,23 @@ def load(
     app: Path,
     cache: ModuleCache,
     *,
+    shelf: Shelf | None = None,
+    advise: Advise = lambda _missing: "",
     show: Callable[[bytes], None] | None = None,
     timeout: float | None = None,
 ) -> Loaded:
     """
     Run the module level of the plug-in in the folder `app`, on a copy of the base image.
 
-    Two passes, each on a fresh copy: the first compiles and its memory is dropped with all that the
-    compiler left there, the second runs.
+    Two passes, each on a fresh copy: the first compiles what was not compiled before (`prepare.py`),
+    and its memory is dropped with all that the compiler left there; the second runs.
 
     Args:
         base: The base image.
         app: A folder for this build alone, with bundle.json and src/; the passes write to it.
         cache: Where the native code of the base image is kept.
+        shelf: What was compiled before.
+        advise: Returns what to do about modules that were imported and are not there.
         show: Called with what the plug-in prints meanwhile; by default that is dropped.
         timeout: Seconds for both passes together.
 
@@ -155,11 +168,13 @@ def load(
     """
     module = cache.module(shared_engine(), base, "the interpreter")
     deadline = None if timeout is None else time.monotonic() + timeout
-    switch = app / "compile"
-    switch.touch()
-    _pass(module, app, show, deadline)
-    switch.unlink()
-    machine = _pass(module, app, show, deadline)
+
+    def compile_files() -> dict[str, Any]:
+        _pass(module, app, advise, show, deadline)
+        return _read_result(app)
+
+    prepare(app, shelf or Shelf(None, ""), compile_files)
+    machine = _pass(module, app, advise, show, deadline)
     result = _read_result(app)
     exports = tuple(_exported(**row) for row in result["exports"])
     imports = {(row["module"], row["name"]): _type(row) for row in result["imports"]}
@@ -175,7 +190,11 @@ def _type(row: dict[str, Any]) -> FuncType:
 
 
 def _pass(
-    module: Module, app: Path, show: Callable[[bytes], None] | None, deadline: float | None
+    module: Module,
+    app: Path,
+    advise: Advise,
+    show: Callable[[bytes], None] | None,
+    deadline: float | None,
 ) -> _Machine:
     """Run `py_load` on a fresh copy of the base image, and see that it went well."""
     preopens = (Preopen(str(app), "/app"),)
@@ -191,7 +210,7 @@ def _pass(
     if fault is not None:
         raise _explain(fault, app)
     if code == 1:
-        raise _author_error(_read_result(app)["error"])
+        raise _author_error(_read_result(app)["error"], advise)
     if code:
         text = said.decode("utf-8", "replace")
         raise BuildError(f"the guest interpreter could not load the plug-in:\n{text}")
@@ -203,13 +222,14 @@ def _read_result(app: Path) -> dict[str, Any]:
     return result
 
 
-def _author_error(error: dict[str, Any]) -> BuildError:
+def _author_error(error: dict[str, Any], advise: Advise) -> BuildError:
     """Return the error that tells the author what is wrong with their code."""
     place = f"{error['file']}:{error['line']}: " if error["line"] else f"{error['file']}: "
     return BuildError(
         f"{place}{error['type']}: {error['message']}\n\n{error['traceback']}",
         path=error["file"],
         line=error["line"],
+        hint=advise(error["missing"]),
     )
 
 

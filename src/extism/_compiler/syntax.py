@@ -89,7 +89,7 @@ def parse_in_guest(source: Source, base: bytes, cache: ModuleCache) -> ast.Modul
         main = {"name": "extism_syntax", "file": "extism_syntax.py"}
         rest: dict[str, Any] = {
             "modules": {},
-            "data": {},
+            "data": [],
             "imports": [],
             "exports": [],
             "first_slot": 0,

@@ -201,6 +201,7 @@ def test_the_report_as_json(write, extism_py):
             "runtime": hashlib.sha256(runtime).hexdigest(),
             "size": len(wasm),
             "sha256": hashlib.sha256(wasm).hexdigest(),
+            "packages": [],
         },
     }
     assert list(seconds) == ["analyze", "interpreter", "preinit", "overlay"]

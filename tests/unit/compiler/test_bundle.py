@@ -9,6 +9,7 @@ import pytest
 
 from extism._compiler.bundle import bundle
 from extism._compiler.interface import combine
+from extism._compiler.project import open_project
 from extism.errors import BuildError
 
 
@@ -27,7 +28,7 @@ def tree(tmp_path, monkeypatch):
 
 
 def carried(main, *search):
-    found = bundle(Path(main), [Path(folder) for folder in search])
+    found = bundle(open_project(Path(main)), [Path(folder) for folder in search])
     return {module.name: module.file for module in found.modules}
 
 
@@ -129,7 +130,7 @@ def test_the_search_path_comes_after_the_folder(tree):
             "two/c.py": "# two",
         }
     )
-    found = bundle(Path("p/main.py"), [Path("missing"), Path("one"), Path("two")])
+    found = bundle(open_project(Path("p/main.py")), [Path("missing"), Path("one"), Path("two")])
 
     assert {module.name: module.path for module in found.modules} == {
         "a": str(Path("p/a.py")),
@@ -164,7 +165,7 @@ def test_a_package_goes_before_a_module(tree):
 def test_the_name_of_the_main_module(tree, file, name):
     """It is the file's, where that can be a module's name and is not taken."""
     tree({file: "import json, extism"})
-    found = bundle(Path(file))
+    found = bundle(open_project(Path(file)))
 
     assert (found.main.name, found.main.file) == (name, file)
     assert [module.name for module in found.modules] == [name]
@@ -192,7 +193,7 @@ def test_a_main_file_that_is_a_package(tree):
             "plugin/unused.py": "",
         }
     )
-    found = bundle(Path("plugin/__init__.py"), [Path("plugin")])
+    found = bundle(open_project(Path("plugin/__init__.py")), [Path("plugin")])
 
     assert {module.name: module.file for module in found.modules} == {
         "extism_plugin": "__init__.py",
@@ -221,7 +222,7 @@ def test_a_file_that_shadows_the_standard_library(tree):
     """A file of the author that Python would have taken instead is an error, not a surprise."""
     tree({"main.py": "import random", "random.py": ""})
     with pytest.raises(BuildError) as caught:
-        bundle(Path("main.py"))
+        bundle(open_project(Path("main.py")))
 
     assert str(caught.value) == (
         "random.py: main.py imports random, which is also a module of the standard library"
@@ -251,7 +252,7 @@ def test_declarations_of_all_reached_modules_are_known(tree):
             "a.py": "import extism\n@extism.import_fn('m', 'n')\ndef n(): ...",
         }
     )
-    found = bundle(Path("main.py"))
+    found = bundle(open_project(Path("main.py")))
 
     assert [row.name for facts in found.facts for row in facts.exports] == ["f"]
     assert [row.path for facts in found.facts for row in facts.imports] == ["a.py"]
@@ -261,7 +262,7 @@ def test_misuse_in_another_module_is_told(tree):
     """A bad decorator is an error in whichever reached file it stands."""
     tree({"p/main.py": "import a", "p/a.py": "import extism\n@extism.plugin_fn()\ndef f(): ..."})
     with pytest.raises(BuildError) as caught:
-        bundle(Path("p/main.py"))
+        bundle(open_project(Path("p/main.py")))
 
     assert str(caught.value).endswith("a.py:2: extism.plugin_fn takes no arguments")
     assert caught.value.path == str(Path("p/a.py"))
@@ -276,7 +277,7 @@ def test_the_files_for_the_interpreter(tree):
             "p/a.py": "# été\n",
         }
     )
-    found = bundle(Path("p/webhook.py"))
+    found = bundle(open_project(Path("p/webhook.py")))
     interface = combine(found.facts[0].exports, found.facts[0].imports)
     files = found.files(interface, 4546)
 
@@ -286,7 +287,7 @@ def test_the_files_for_the_interpreter(tree):
             "a": {"file": "a.py", "package": False},
             "webhook": {"file": "webhook.py", "package": False},
         },
-        "data": {},
+        "data": [],
         "imports": [["m", "é", [], []]],
         "exports": ["post"],
         "first_slot": 4546,
@@ -306,7 +307,10 @@ def test_the_same_files_give_the_same_bytes(tree):
     files |= {f"pkg/m{n}.py": f"x = {n}" for n in range(20)}
     tree({f"one/{name}": text for name, text in files.items()})
     tree({f"two/{name}": files[name] for name in reversed(files)})
-    one, two = bundle(Path("one/main.py")), bundle(Path("two/main.py").absolute())
+    one, two = (
+        bundle(open_project(Path("one/main.py"))),
+        bundle(open_project(Path("two/main.py").absolute())),
+    )
     given = [found.files(combine(found.facts[0].exports, ()), 7) for found in (one, two)]
 
     assert given[0] == given[1]
@@ -316,17 +320,21 @@ def test_the_same_files_give_the_same_bytes(tree):
 def test_a_file_that_is_not_there(tree):
     """The error names the file and the system's reason."""
     with pytest.raises(BuildError) as caught:
-        bundle(Path("webhook.py"))
+        bundle(open_project(Path("webhook.py")))
 
     assert str(caught.value) == "cannot read webhook.py: No such file or directory"
     assert caught.value.path == "webhook.py"
 
 
-def test_a_folder_is_no_file(tree):
-    """Naming a folder is an error that says so."""
+def test_a_folder_without_a_plugin(tree):
+    """Naming a folder in which nothing is the plug-in is an error that says what would be."""
     tree({"p/x.py": ""})
-    with pytest.raises(BuildError, match="cannot read p: Is a directory"):
-        bundle(Path("p"))
+    with pytest.raises(BuildError) as caught:
+        open_project(Path("p"))
+
+    assert str(caught.value) == (
+        "p is a folder without a plug-in: there is no __main__.py, plugin.py, main.py or __init__.py in it"
+    )
 
 
 def test_a_wasm_module_is_no_source(tmp_path):
@@ -334,7 +342,174 @@ def test_a_wasm_module_is_no_source(tmp_path):
     path = tmp_path / "webhook.wasm"
     path.write_bytes(b"\0asm\x01\0\0\0")
     with pytest.raises(BuildError) as caught:
-        bundle(path)
+        open_project(path)
 
     assert str(caught.value) == f"{path} is a WebAssembly module, not Python source"
     assert caught.value.hint == "the source comes first: extism-py plugin.py plugin.wasm"
+
+
+def refused(main, *search, **options):
+    with pytest.raises(BuildError) as caught:
+        bundle(open_project(Path(main)), [Path(folder) for folder in search], **options)
+    return caught.value
+
+
+def test_data_travels_with_its_package(tree):
+    """Of packages that come whole, the author's own and others', not of the folder of the plug-in."""
+    tree(
+        {
+            "p/plugin.py": "import own, lib",
+            "p/secret.txt": "",
+            "p/own/__init__.py": "",
+            "p/own/page.html": "<p>",
+            "site/lib/__init__.py": "",
+            "site/lib/data/x.json": "{}",
+            "site/other/__init__.py": "",
+            "site/other/y.json": "{}",
+        }
+    )
+    found = bundle(open_project(Path("p/plugin.py")), [Path("site")])
+
+    assert found.data == {"own/page.html": b"<p>", "lib/data/x.json": b"{}"}
+
+
+def test_a_package_is_named_by_its_folder(tree):
+    """The plug-in is a module of it; relative and absolute imports find the others."""
+    tree(
+        {
+            "shop/__init__.py": "",
+            "shop/plugin.py": "from . import a\nimport shop.sub.b",
+            "shop/a.py": "",
+            "shop/sub/__init__.py": "",
+            "shop/sub/b.py": "from .. import a",
+            "shop/sub/x.txt": "x",
+            "outside.py": "",
+        }
+    )
+    found = bundle(open_project(Path("shop")))
+
+    assert (found.main.name, found.main.file) == ("shop.plugin", "shop/plugin.py")
+    assert carried("shop") == {
+        "shop": "shop/__init__.py",
+        "shop.a": "shop/a.py",
+        "shop.plugin": "shop/plugin.py",
+        "shop.sub": "shop/sub/__init__.py",
+        "shop.sub.b": "shop/sub/b.py",
+    }
+    assert list(found.data) == ["shop/sub/x.txt"]
+
+
+def test_a_package_called_like_one_of_the_stdlib(tree):
+    """A plug-in's own package is what its folder says; what it imports of the stdlib is the stdlib's."""
+    tree({"json/__init__.py": "from . import a", "json/a.py": "import re"})
+
+    assert carried("json") == {"json": "json/__init__.py", "json.a": "json/a.py"}
+
+
+def test_packages_inside_namespaces_come_whole(tree):
+    """The outermost folder with an __init__.py is the package."""
+    tree({"main.py": "import ns.pkg", "ns/pkg/__init__.py": "", "ns/pkg/x.py": "", "ns/y.py": ""})
+
+    assert carried("main.py") == {
+        "main": "main.py",
+        "ns.pkg": "ns/pkg/__init__.py",
+        "ns.pkg.x": "ns/pkg/x.py",
+    }
+
+
+def test_include(tree):
+    """What no import statement names is taken where the author says so, and followed."""
+    tree(
+        {
+            "main.py": "",
+            "a.py": "import b",
+            "b.py": "",
+            "pkg/__init__.py": "",
+            "pkg/x.py": "",
+            "ns/c.py": "",
+        }
+    )
+    found = bundle(open_project(Path("main.py")), include=["a", "pkg.x", "ns"])
+
+    assert [module.name for module in found.modules] == ["a", "b", "main", "ns.c", "pkg", "pkg.x"]
+    assert str(refused("main.py", include=["gone"])).startswith(
+        "--include gone: there is no module gone beside the plug-in"
+    )
+
+
+def test_exclude(tree):
+    """What is left out does not travel, nor what is in it, nor its data."""
+    tree(
+        {
+            "main.py": "import a, pkg.x",
+            "a.py": "",
+            "pkg/__init__.py": "",
+            "pkg/x.py": "",
+            "pkg/sub/__init__.py": "",
+            "pkg/sub/d.txt": "",
+        }
+    )
+    found = bundle(open_project(Path("main.py")), exclude=["a", "pkg.sub"])
+
+    assert [module.name for module in found.modules] == ["main", "pkg", "pkg.x"]
+    assert found.data == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("def f():\n    import gone", "main.py:2: there is no module gone beside the plug-in"),
+        ("def f():\n    from gone.x import y", "main.py:2: there is no module gone.x beside"),
+        ("def f():\n    import own.gone", "main.py:2: there is no module own.gone beside"),
+        ("def f():\n    import lib.fast", "main.py:2: lib.fast is native code"),
+        ("import own", "own"),
+    ],
+)
+def test_imports_in_functions_must_work(tree, text, place):
+    """What would fail in a call fails now, with file and line; libraries know what they do."""
+    tree(
+        {
+            "main.py": text,
+            "own/__init__.py": "def f():\n    import missing",
+            "site/lib/__init__.py": "def f():\n    import missing",
+            "site/lib/fast.abi3.so": "",
+        }
+    )
+    error = refused("main.py", "site")
+
+    assert str(error).startswith(place if ":" in place else f"{Path('own/__init__.py')}:2: ")
+    assert error.line == 2
+    assert error.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f():\n  try:\n    import gone\n  except ImportError: pass",
+        "def f():\n  if sys.platform == 'win32':\n    import gone",
+        "if TYPE_CHECKING:\n  import gone",
+        "import gone",
+        "def f():\n  from own import attribute",
+        "def f():\n  import lib.none",
+    ],
+)
+def test_imports_that_may_fail(tree, text):
+    """Optional ones, those of other platforms, and all that runs while the plug-in is built."""
+    tree({"main.py": text, "own.py": "", "site/lib/none.py": ""})
+
+    assert "main" in carried("main.py", "site")
+
+
+def test_the_distributions_of_what_is_carried(tree):
+    """They are known by name and version, and their metadata travels; of others nothing does."""
+    files = {"main.py": "import a"}
+    for name in ("a", "b"):
+        info = f"site/{name}-1.0.dist-info"
+        files[f"site/{name}.py"] = ""
+        files[f"{info}/METADATA"] = f"Name: {name}\nVersion: 1.0\n"
+        files[f"{info}/RECORD"] = f"{name}.py,,\n"
+    tree(files)
+    found = bundle(open_project(Path("main.py")), [Path("site")])
+
+    assert [(row.name, row.version) for row in found.distributions] == [("a", "1.0")]
+    assert found.data == {"a-1.0.dist-info/METADATA": b"Name: a\nVersion: 1.0\n"}

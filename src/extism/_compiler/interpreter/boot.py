@@ -1,15 +1,14 @@
 """
 The guest's side of the build: module `_extism_boot`, which runs inside the interpreter only.
 
-Here: a finder that holds modules in memory, and the three moments in a copy's life at which the
-glue calls back (`start`, `load`, `wake`). Not here: what a plugin sees (the guest library), and
-the functions of the host (host.c). The one thing to know: every object made before `wake` is
-shipped, in the memory of each plugin.
+Here: the three moments in a copy's life at which the glue calls back (`start`, `load`, `wake`). Not
+here: the finder that holds modules in memory (finder.py), files in memory (carried.py), what a
+plugin sees (the guest library), and the functions of the host (host.c). The one thing to know:
+every object made before `wake` is shipped, in the memory of each plugin.
 """
 
-# pathlib would be shipped in each plugin; the import system's parts are private; marshal reads what
-# this file wrote.
-# ruff: noqa: PTH110, PTH123, SLF001, S302
+# pathlib would be shipped in each plugin; the import system's parts are private.
+# ruff: noqa: PTH104, PTH110, PTH123, SLF001
 
 import _imp
 import functools
@@ -19,7 +18,6 @@ import importlib.util
 import io
 import json
 import linecache
-import marshal
 import os
 import site
 import sys
@@ -27,11 +25,11 @@ import time
 import traceback
 import zipimport
 import zlib
-from collections.abc import Container
-from importlib import _bootstrap_external
-from importlib.machinery import ModuleSpec, PathFinder
-from types import CodeType, ModuleType
+from importlib.machinery import PathFinder
 from typing import Any, NamedTuple
+
+import _extism_carried as carried
+from _extism_finder import MemoryFinder, Record, compile_source, finder, pack
 
 STDLIB_ZIP = "/lib/python313.zip"
 STDLIB = "/lib/python3.13"
@@ -42,8 +40,8 @@ APP = "/app"
 # Python writes this module when it is installed; `sysconfig` (hence `zoneinfo`) asks for it.
 SYSCONFIG_DATA = "_sysconfigdata__wasi_wasm32-wasi"
 
-# What plugins often import: started once here instead of in each build or first call. Not here: `random` and
-# what imports it, which would have to be seeded in the first call of every copy.
+# What plugins and packages often import: started once here instead of in each build or first call. Not here:
+# `random` and what imports it, which would have to be seeded in the first call of every copy.
 COMMON = (
     "base64",
     "bisect",
@@ -56,6 +54,7 @@ COMMON = (
     "datetime",
     "decimal",
     "enum",
+    "fnmatch",
     "fractions",
     "functools",
     "hashlib",
@@ -63,24 +62,32 @@ COMMON = (
     "hmac",
     "html",
     "inspect",
+    "ipaddress",
     "itertools",
     "json",
     "linecache",
     "logging",
     "math",
+    "numbers",
     "operator",
     "pathlib",
+    "pickle",
+    "platform",
     "re",
+    "shutil",
     "string",
     "struct",
     "textwrap",
+    "threading",
     "time",
     "traceback",
     "types",
     "typing",
+    "unicodedata",
     "urllib.parse",
     "uuid",
     "warnings",
+    "weakref",
     "zlib",
 )
 
@@ -91,117 +98,11 @@ MOST_FILES = 64
 # So often that bytecode has adapted itself for good.
 REHEARSALS = 20
 
-
-class Record(NamedTuple):
-    """One module in memory; `code` and `source` are compressed, `None` where there is none."""
-
-    file: str
-    is_package: bool
-    code: bytes | None
-    source: bytes | None
-
-
-class MemoryFinder(_bootstrap_external._LoaderBasics):  # type: ignore[misc, name-defined, unused-ignore]
-    """
-    Finds and loads the modules whose code is in memory, so that lazy imports need no file.
-
-    The base class runs the code with importlib's own `exec_module`, whose frames Python cuts out
-    of tracebacks.
-    """
-
-    def __init__(self) -> None:
-        self.records: dict[str, Record] = {}
-
-    def find_spec(
-        self, name: str, _path: object = None, _target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Return the spec of a module in memory, `None` for any other."""
-        record = self.records.get(name)
-        if record is None:
-            return None
-        loader = adapting if name in adapted_names() else self
-        spec = ModuleSpec(name, loader, origin=record.file, is_package=record.is_package)
-        spec.has_location = bool(record.file)
-        return spec
-
-    def get_code(self, name: str) -> CodeType:
-        """Return the module's code, compiled now where the build could not."""
-        record = self.records[name]
-        if record.code is None:
-            return compile_source(self.get_data_of(name), record.file)
-        code: CodeType = marshal.loads(zlib.decompress(record.code))
-        return code
-
-    def get_data_of(self, name: str) -> bytes:
-        """Return the bytes of the module's source, empty where only code was kept."""
-        source = self.records[name].source
-        return b"" if source is None else zlib.decompress(source)
-
-    def get_source(self, name: str) -> str | None:
-        """Return the module's text, from which `linecache` shows lines in tracebacks."""
-        if self.records[name].source is None:
-            return None
-        return importlib.util.decode_source(self.get_data_of(name))
-
-    def get_filename(self, name: str) -> str:
-        """Return the file name that tracebacks show."""
-        return self.records[name].file
-
-    def is_package(self, name: str) -> bool:
-        """Tell whether the module can have submodules."""
-        return self.records[name].is_package
-
-    def add(self, name: str, record: Record) -> None:
-        """Keep a module, and an empty package for each parent that nobody keeps."""
-        self.records[name] = record
-        parent = name.rpartition(".")[0]
-        if parent and parent not in self.records:
-            empty = pack(compile_source(b"", ""))
-            self.add(parent, Record("", is_package=True, code=empty, source=None))
-
-    def adopt(self, module: ModuleType) -> None:
-        """Make a module that came from a file look as if it had come from memory."""
-        spec = self.find_spec(module.__name__)
-        if spec is not None:
-            module.__spec__ = spec
-            module.__loader__ = self
-            module.__file__ = spec.origin
-            if spec.submodule_search_locations is not None:
-                module.__path__ = spec.submodule_search_locations
-
-
-class AdaptingLoader(MemoryFinder):
-    """Loads the few modules of the standard library that the guest library has work on top of the host."""
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the module, and adapt it."""
-        super().exec_module(module)
-        importlib.import_module("extism.adapters").adapt(module.__name__)
-
-
-finder = MemoryFinder()
-adapting = AdaptingLoader()
-adapting.records = finder.records
-
-
-def adapted_names() -> Container[str]:
-    """Return the names of those modules, as soon as the guest library is there to ask."""
-    adapters = sys.modules.get("extism.adapters")
-    return () if adapters is None else adapters.ADAPTERS
-
-
-# What frames of this file say; `__file__` says where it is kept.
-HERE = MemoryFinder.find_spec.__code__.co_filename
-
-
-def compile_source(source: bytes, file: str) -> CodeType:
-    """Compile a module as Python does by default: nothing of this file's own settings is inherited."""
-    return compile(source, file, "exec", dont_inherit=True, optimize=0)
-
-
-def pack(code: CodeType) -> bytes:
-    """Return the code in the form in which records keep it."""
-    return zlib.compress(marshal.dumps(code), 9)
+# What frames of these files say; `__file__` says where they are kept.
+INNER = tuple(
+    function.__code__.co_filename
+    for function in (MemoryFinder.find_spec, importlib.import_module, lambda: None)
+)
 
 
 def start() -> Any:
@@ -275,19 +176,26 @@ class Bundle(NamedTuple):
     main: str
     main_file: str
     modules: dict[str, dict[str, Any]]
+    data: list[str]
     imports: list[list[Any]]
     first_slot: int
 
 
+def read_json(name: str) -> Any:
+    """Return what is in a file that the build host shows at /app."""
+    with open(f"{APP}/{name}", encoding="utf-8") as stream:
+        return json.load(stream)
+
+
 def read_bundle() -> Bundle:
     """Return the bundle that the build host shows at /app."""
-    with open(f"{APP}/bundle.json", encoding="utf-8") as stream:
-        given = json.load(stream)
+    given = read_json("bundle.json")
     main = given["main"]
     return Bundle(
         main["name"],
         main["file"],
         given.get("modules", {}),
+        given.get("data", []),
         given.get("imports", []),
         given.get("first_slot", 0),
     )
@@ -306,13 +214,13 @@ def load() -> int:
     """
     Do one of two passes over the plugin, and leave /app/result.json.
 
-    Where /app/compile exists, every module is compiled to /app/code.bin and nothing runs: the
-    compiler's garbage stays in an instance that is thrown away. Otherwise the plugin's module
-    level runs. Returns 1 where the plugin's own code failed.
+    Where /app/prepare.json exists, the files that it names are compiled and compressed to /app/prepared.bin and
+    nothing runs: the compiler's garbage stays in an instance that is thrown away. Otherwise the plugin's module
+    level runs, out of /app/kept.bin. Returns 1 where the plugin's own code failed.
     """
     bundle = read_bundle()
-    if os.path.exists(f"{APP}/compile"):
-        return report(compile_bundle, bundle)
+    if os.path.exists(f"{APP}/prepare.json"):
+        return report(prepare_files, bundle)
     return report(run_bundle, bundle)
 
 
@@ -327,20 +235,23 @@ def report(step: Any, bundle: Bundle) -> int:
     return 1 if "error" in result else 0
 
 
-def compile_bundle(bundle: Bundle) -> dict[str, Any]:
-    """Compile all modules; only the main one must succeed, a library's bad file may never be used."""
+def prepare_files(bundle: Bundle) -> dict[str, Any]:
+    """Compile modules and compress files; only the main one must succeed, a library's bad file may never be used."""
     check_name(bundle)
-    codes = {}
-    for name, module in all_modules(bundle):
-        source = read_source(module["file"])
-        try:
-            codes[name] = pack(compile_source(source, module["file"]))
-        except (SyntaxError, ValueError):
-            if name == bundle.main:
-                raise
-    with open(f"{APP}/code.bin", "wb") as stream:
-        stream.write(marshal.dumps(codes))
-    return {}
+    lengths = {}
+    with open(f"{APP}/prepared.bin", "wb") as stream:
+        for file in read_json("prepare.json"):
+            source = read_source(file)
+            try:
+                code = pack(compile_source(source, file)) if file.endswith(".py") else b""
+            except (SyntaxError, ValueError):
+                if file == bundle.main_file:
+                    raise
+                code = b""
+            packed = zlib.compress(source, 9)
+            lengths[file] = [len(code), len(packed)]
+            stream.write(code + packed)
+    return {"lengths": lengths}
 
 
 def run_bundle(bundle: Bundle) -> dict[str, Any]:
@@ -357,6 +268,7 @@ def run_bundle(bundle: Bundle) -> dict[str, Any]:
     }
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    forget_code()
     settle()
     remember_lines(bundle)
     return result
@@ -389,19 +301,42 @@ def refuse(left: set[int]) -> None:
 
 
 def keep_bundle(bundle: Bundle) -> None:
-    """Keep the plugin's modules, with the code of the first pass; the libraries' own names win."""
+    """Keep the plugin's modules and files as they were prepared; the libraries' own names win."""
     check_name(bundle)
-    codes = {}
-    if os.path.exists(f"{APP}/code.bin"):
-        with open(f"{APP}/code.bin", "rb") as stream:
-            codes = marshal.loads(stream.read())
+    prepared = read_prepared()
     libraries = set(finder.records)
     for name, module in all_modules(bundle):
         if name in libraries:
             continue
-        source = zlib.compress(read_source(module["file"]), 9)
+        code, source = prepared[module["file"]]
         is_package = module.get("package", False)
-        finder.add(name, Record(module["file"], is_package, codes.get(name), source))
+        finder.add(name, Record(module["file"], is_package, code or None, source))
+    finder.carried = set(finder.records) - libraries
+    for name in sorted(finder.carried):
+        parent, _, last = name.rpartition(".")
+        if parent in finder.carried:
+            siblings = carried.Folder.packages.setdefault(finder.folder(parent), {})
+            siblings[last] = finder.records[name].is_package
+    for file in bundle.data:
+        carried.keep(file, prepared[file][1])
+    carried.install()
+
+
+def read_prepared() -> dict[str, tuple[bytes, bytes]]:
+    """Return the code and the text of each file, both compressed."""
+    with open(f"{APP}/kept.bin", "rb") as stream:
+        return {
+            file: (stream.read(code), stream.read(source))
+            for file, (code, source) in read_json("kept.json").items()
+        }
+
+
+def forget_code() -> None:
+    """Drop the code of what has been imported: it has run, and could be compiled again."""
+    for name in finder.carried & set(sys.modules):
+        record = finder.records[name]
+        if record.source is not None:
+            finder.records[name] = record._replace(code=None)
 
 
 def all_modules(bundle: Bundle) -> list[tuple[str, dict[str, Any]]]:
@@ -425,17 +360,20 @@ def rehearse(invoke: Any) -> None:
     image already: small plugins do not carry it, and copies have fewer pages of their own.
     """
     bundle = read_bundle()
-    compile_bundle(bundle)
     exports = importlib.import_module("extism.exports")
+    lengths = prepare_files(bundle)["lengths"]
+    os.rename(f"{APP}/prepared.bin", f"{APP}/kept.bin")
+    with open(f"{APP}/kept.json", "w", encoding="utf-8") as stream:
+        json.dump(lengths, stream)
     for _ in range(REHEARSALS):
         if report(run_bundle, bundle):
-            with open(f"{APP}/result.json", encoding="utf-8") as stream:
-                raise ImportError(f"the rehearsal failed: {stream.read()}")
+            raise ImportError(f"the rehearsal failed: {read_json('result.json')}")
         invoke(0)
         exports.functions.clear()
         for name, _module in all_modules(bundle):
             del finder.records[name]
             del sys.modules[name]
+        finder.carried.clear()
 
 
 def remember_lines(bundle: Bundle) -> None:
@@ -457,17 +395,28 @@ def describe(error: BaseException, bundle: Bundle) -> dict[str, Any]:
         "message": text_of(error),
         "file": place[0],
         "line": place[1] or 0,
+        "missing": missing_names(error),
         "traceback": "".join(report.format()),
     }
 
 
+def missing_names(error: BaseException | None) -> list[str]:
+    """Return what failed imports have looked for, of the error and of those behind it."""
+    found = []
+    while error is not None:
+        if isinstance(error, ImportError) and error.name:
+            names = (error.name, getattr(error, "name_from", None))
+            found += [".".join(filter(None, names)), error.name]
+        error = error.__cause__ or error.__context__
+    return found
+
+
 def strip(report: traceback.TracebackException) -> None:
     """Cut this file's and importlib's frames, of the error and of those behind it."""
-    inner = (HERE, importlib.import_module.__code__.co_filename)
     frames = [
         frame
         for frame in report.stack
-        if frame.filename not in inner and not frame.filename.startswith("<frozen importlib.")
+        if frame.filename not in INNER and not frame.filename.startswith("<frozen importlib.")
     ]
     report.stack = traceback.StackSummary.from_list(frames)
     for behind in (report.__cause__, report.__context__, *(report.exceptions or ())):
