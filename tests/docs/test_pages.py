@@ -34,6 +34,8 @@ def test_a_page_runs_as_it_is_printed(page, request, tmp_path, cache):
     """Every command of a page prints exactly what the page says."""
     is_python = request.node.get_closest_marker("guest_python")
     own = {} if is_python else {"EXTISM_CACHE_DIR": str(cache)}
+    if is_python and "dependencies = [" in page.read_text(encoding="utf-8"):
+        request.getfixturevalue("package_cache")
 
     said, ran = run_page(page, tmp_path, **own)
 
