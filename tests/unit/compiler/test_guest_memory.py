@@ -171,7 +171,7 @@ def test_a_list_of_a_million_numbers(run):
 
 
 def test_peaks_do_not_wear_the_memory_out(run):
-    """After many rounds of all sizes the largest block is as large as it was after one."""
+    """After many rounds of all sizes the largest block is as large as it was after two."""
     largest = """
         size = 64 << 20
         while size:
@@ -189,9 +189,10 @@ def test_peaks_do_not_wear_the_memory_out(run):
             held = held[::7]
             held.clear()
         """
-    run(peak)
+    for _ in range(2):  # what the first one leaves behind depends on where the heap happens to end
+        run(peak)
     before = run(largest)
-    for _ in range(5):
+    for _ in range(8):
         run(peak)
 
     assert before >= 24
