@@ -1,3 +1,7 @@
+# /// script
+# [tool.extism]
+# exclude = ["test"]  # from a directory of the host, at run time
+# ///
 """The plug-in that runs CPython's tests: one module a call, in the folders that the host shows."""
 
 import logging

@@ -275,7 +275,8 @@ class _Collector:
             name in self.modules
             or top in _STDLIB
             or top == analyze.LIBRARY
-            or (bool(self.search.folders(name)) and not missing.is_below(name, self.exclude))
+            or missing.is_below(name, self.exclude)
+            or bool(self.search.folders(name))
         )
 
     def _names(self, target: str, reference: Reference) -> Iterator[str]:
