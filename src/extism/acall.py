@@ -67,7 +67,10 @@ async def acall(
     awaits = plugin._awaits
     if awaits is None:
         awaits = plugin._awaits = Awaits(plugin._lock)
-    if plugin._owner is not None and awaits.turn is None and plugin._is_mine():
+    owner = plugin._owner
+    is_ours = owner is not None and plugin._is_mine()
+    # Another task of the loop that awaits a call may wait for its end, but not what that call waits for itself.
+    if is_ours and (awaits.turn is None or owner != threading.get_ident()):
         raise PluginBusy(
             "a call of this plugin is running on this very thread; use a second Plugin"
         )
