@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeAlias
 
-from extism._dataclass import dataclass, replace
-from extism._runtime.fusing import ENTRY, ENTRY_TYPE, without_entry
+from extism._dataclass import dataclass
+from extism._runtime.fusing import ENTRY, ENTRY_TYPE
 from extism._runtime.kernel import FIRST, NoRoom
 from extism._runtime.loops import rounds_of, settle_wait
 from extism._runtime.outcome import Exit
@@ -68,7 +68,7 @@ def entry_fused(parts: Parts, name: str) -> AwaitedEntry:
     def finish(call: Call) -> bytes | Exit:
         fault = fiber.fault()
         if fault is not None:
-            return parts.settle(call, 0, replace(fault, text=without_entry(fault.text)))
+            return parts.settle(call, 0, fault)
         code, offset, length, error = fiber.results
         if not (code or error or call.is_late or call.function == _START):
             output = kernel.bytes[offset : offset + length].tobytes()

@@ -33,7 +33,7 @@ __all__ = ["FREE_ELEMENTS", "Budget", "metering"]
 FREE_ELEMENTS: Final = 100_000
 """How many elements all tables together may begin with before they count: what large programs need."""
 
-_VERSION: Final = "1"
+_VERSION: Final = "2"
 """Changes whenever equal modules are metered differently."""
 
 _UNLIMITED: Final = 1 << 62

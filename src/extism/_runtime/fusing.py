@@ -11,6 +11,7 @@ from extism import abi
 from extism._cached import cache
 from extism._digest import sha256
 from extism._runtime.kernel_source import kernel_text
+from extism._wasm.marks import PAUSING
 from extism._wasm.model import FuncType
 from extism.manifest import MAIN
 
@@ -32,7 +33,7 @@ __all__ = [
     "fused_label",
     "home_of",
     "kernel_imports",
-    "without_entry",
+    "without_ours",
 ]
 
 PREFIX: Final = "extism:kernel "
@@ -51,17 +52,18 @@ code (0 where the function has none), output offset and length, and error handle
 """
 
 ENTRY_NAME: Final = "kernel.enter"
-"""What entries are called in backtraces, until `without_entry` takes them out."""
+"""What entries are called in backtraces, until `without_ours` takes them out."""
 
-_VERSION: Final = "6"
+_VERSION: Final = "7"
 """Changes whenever equal modules are fused differently with the same kernel."""
 
 
-def without_entry(text: str) -> str:
-    """Return a backtrace without the frame of the entry, which is no function of the plugin's."""
+def without_ours(text: str) -> str:
+    """Return a backtrace without the frames of functions that are none of the plugin's."""
     import re
 
-    return re.sub(rf"(?m)^ +\d+: .*!{re.escape(ENTRY_NAME)}\n?", "", text)
+    ours = "|".join(map(re.escape, (ENTRY_NAME, PAUSING)))
+    return re.sub(rf"(?m)^ +\d+: .*!(?:{ours})\n?", "", text)
 
 
 @cache

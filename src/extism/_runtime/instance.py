@@ -15,7 +15,7 @@ from extism._engine.faults import FaultKind
 from extism._engine.linker import Instance as EngineInstance
 from extism._engine.stacks import StackTooSmall
 from extism._engine.store import Store
-from extism._runtime.fusing import ENTRY, ENTRY_TYPE, PREFIX, START, without_entry
+from extism._runtime.fusing import ENTRY, ENTRY_TYPE, PREFIX, START, without_ours
 from extism._runtime.kernel import BUDGET, FIRST, Kernel, NoRoom, Want
 from extism._runtime.outcome import Exit, creation_error
 from extism._runtime.startup import initialise, initialise_library, runs_code
@@ -215,7 +215,7 @@ class Instance:
                             self.is_worn = is_start
                             return output
                     return self._exit(call, code)
-                return self._exit(call, 0, replace(ended, text=without_entry(ended.text)))
+                return self._exit(call, 0, ended)
             except NoRoom:
                 return Exit(code=-1, is_out_of_memory=True)
             except StackTooSmall:
@@ -287,8 +287,10 @@ class Instance:
 
     def _exit(self, call: Call, code: int, fault: Fault | None = None) -> Exit:
         """Look at everything that can have happened to a call."""
-        kernel = self._kernel
-        want = kernel.take_want() if fault is not None else _NO_WANT
+        kernel, want = self._kernel, _NO_WANT
+        if fault is not None:
+            want = kernel.take_want()
+            fault = replace(fault, text=without_ours(fault.text))
         self.is_worn = (
             call.function == _START
             or (want.was_ended and self._program.has_commands)

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["ELEMENT_BYTES", "ENDED", "MARKS", "REFUSED", "STRICT"]
+__all__ = ["ELEMENT_BYTES", "ENDED", "MARKS", "PAUSING", "REFUSED", "STRICT"]
 
 STRICT: Final = 1
 """Set by the owner of the budget: code that wants more than is left ends; else it gets -1."""
@@ -33,3 +33,6 @@ MARKS: Final = 15
 
 ELEMENT_BYTES: Final = 16
 """What an element of a table counts; a page of memory counts as many bytes as it has."""
+
+PAUSING: Final = "host.pausing"
+"""What functions are called that stand before imports which may wait (`pausing.py`)."""

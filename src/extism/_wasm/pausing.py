@@ -29,6 +29,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from extism._wasm import assembly as asm
+from extism._wasm.marks import PAUSING
 from extism._wasm.model import FuncType, Global, GlobalType, SectionId
 from extism._wasm.writer import write_export, write_global
 
@@ -61,7 +62,7 @@ def pausing(
         return {}
     pause = add("pause", FuncType(), b"")
     return {
-        at: add("pausing", module.func_type(at), _standing_before(module, at, flag, pause))
+        at: add(PAUSING, module.func_type(at), _standing_before(module, at, flag, pause))
         for at in wanted
     }
 
