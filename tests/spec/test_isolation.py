@@ -97,8 +97,15 @@ def in_a_thread(function):
 
 
 def is_busy(process):
-    """Whether any thread of a process is running, and not waiting."""
-    return "R" in states(process)
+    """Whether a process computes: a thread that merely wakes, as at its start, does not count."""
+    before = ticks(process)
+    time.sleep(0.05)
+    return ticks(process) - before >= 2
+
+
+def ticks(process):
+    """How many ticks of the processor, of 10 ms mostly, a process has used in user mode."""
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11])
 
 
 def stop(process):

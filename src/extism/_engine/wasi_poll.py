@@ -63,10 +63,9 @@ def poll_oneoff(
     caller.check(given, _COUNT.size)
     wanted = list(_SUBSCRIPTION.iter_unpack(data))
     if all(_is_plain(kind, clock, flags) for _, kind, clock, _, _, flags in wanted):
-        now = time.monotonic()
-        alarms = [_Alarm(each[0], now + _seconds(caller, *each[2:])) for each in wanted]
+        alarms = [_Alarm(each[0], _due_at(caller, *each[2:])) for each in wanted]
         first = min(alarm.due for alarm in alarms)
-        if caller.store.is_on_fiber and first > now:
+        if caller.store.is_on_fiber and first > time.monotonic():
             return Awaited(first, lambda caller: _tell(caller, events, given, _due(alarms, first)))
         caller.store.rest(first)
         happened = _due(alarms, 0)
@@ -87,12 +86,19 @@ def _is_plain(kind: int, clock: int, flags: int) -> bool:
     return kind == _CLOCK and clock in {_REALTIME, _MONOTONIC} and flags in {0, _ABSOLUTE}
 
 
-def _seconds(caller: Caller, clock: int, nanoseconds: int, _precision: int, flags: int) -> float:
-    """Return how long to wait for one subscription, not below 0."""
+def _due_at(caller: Caller, clock: int, nanoseconds: int, _precision: int, flags: int) -> float:
+    """
+    Return when one subscription is due, by our monotonic clock.
+
+    That clock is read last: the guest's is milliseconds away when it is first asked, and a sleep is never short.
+    """
     if not flags & _ABSOLUTE:
-        return nanoseconds / 1e9
-    now = time.time_ns() if clock == _REALTIME else _monotonic_of_the_guest(caller)
-    return max(0, nanoseconds - now) / 1e9
+        left = nanoseconds
+    elif clock == _REALTIME:
+        left = nanoseconds - time.time_ns()
+    else:
+        left = nanoseconds - _monotonic_of_the_guest(caller)
+    return time.monotonic() + max(0, left) / 1e9
 
 
 def _monotonic_of_the_guest(caller: Caller) -> int:
