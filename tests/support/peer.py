@@ -134,9 +134,14 @@ def _source(plugin: Any) -> dict[str, Any]:
 
 
 def environment_of(python: Path | str) -> dict[str, str]:
-    """Ours, for upstream's without PYTHONPATH: a checkout of ours that it names would be taken for theirs."""
+    """
+    Ours, for upstream's without PYTHONPATH: a checkout of ours that it names would be taken for theirs.
+
+    Neither looks up symbols of the engine for its errors, whatever the one who runs the tests likes to see.
+    """
     own = str(python) == sys.executable
-    return {name: value for name, value in os.environ.items() if own or name != "PYTHONPATH"}
+    kept = {name: value for name, value in os.environ.items() if own or name != "PYTHONPATH"}
+    return {**kept, "RUST_BACKTRACE": "0"}
 
 
 class Worker:

@@ -105,9 +105,9 @@ class Ours:
 
 
 def cause(text):
-    """The last cause of a chain as the engine prints it."""
-    found = text.partition("\n\nStack backtrace:")[0].rpartition("Caused by:\n")[2]
-    return found.strip().rpartition("\n")[2].strip()
+    """The last cause of a chain as the engine prints it; a log goes on with a backtrace of Rust's or its fields."""
+    found = text.partition("\n\nStack backtrace:")[0].partition("\n plugin=")[0]
+    return found.rpartition("Caused by:\n")[2].strip().rpartition("\n")[2].strip()
 
 
 class Logs:
