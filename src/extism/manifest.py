@@ -1,8 +1,8 @@
 """
 The manifest: where the WebAssembly comes from, and what the plug-in is granted.
 
-Here are the dataclasses, the reading of dict, JSON and TOML, the dumping, and `sniff`, which tells modules
-from manifests. Nothing here touches a file or a socket: `sources.py` fetches, `_capabilities/` grants.
+Here are the dataclasses, how they are made of a dict, and `sniff`, which tells modules from manifests; JSON and
+TOML are in `_manifest_text.py`. Nothing here touches a file or a socket: `sources.py` fetches, `_capabilities/` grants.
 
 The one thing to know: every class checks its own fields through one table, `_FIELDS`, so a manifest that
 was built by hand is as strict as one that was parsed. Each fault is a `ManifestError` that names its key.
@@ -16,12 +16,13 @@ from extism._dataclass import dataclass, field
 from extism.abi import DEFAULT_MAX_HTTP_RESPONSE_BYTES, DEFAULT_MAX_VAR_BYTES, ENV
 from extism.errors import ManifestError
 from extism.escapes import shown
-from extism.secret import MASK, Secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Final, Literal, TypeAlias, TypeVar
+
+    from extism.secret import Secret
 
     T = TypeVar("T")
 
@@ -176,8 +177,11 @@ class Manifest:
         """
         if isinstance(value, Manifest):
             return value
-        is_text = isinstance(value, str | bytes | bytearray | memoryview)
-        given = _parse_text(_as_text(value)) if is_text else value
+        given: object = value
+        if isinstance(value, str | bytes | bytearray | memoryview):
+            from extism._manifest_text import parsed
+
+            given = parsed(value)
         return _build(cls, check.mapping(given, ""), "")
 
     @cached_property
@@ -194,13 +198,15 @@ class Manifest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `parse` takes, without the keys at their defaults; a `Secret` stays one."""
-        return _dump(self)
+        from extism._manifest_text import dumped
+
+        return dumped(self)
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return JSON text: `data` in base64, each secret as `***`."""
-        import json
+        from extism._manifest_text import json_text
 
-        return json.dumps(self.to_dict(), default=_to_json_value, indent=indent, ensure_ascii=False)
+        return json_text(self.to_dict(), indent)
 
 
 def sniff(content: str | bytes) -> Literal["wasm", "wat", "manifest"]:
@@ -219,62 +225,6 @@ def sniff(content: str | bytes) -> Literal["wasm", "wat", "manifest"]:
     except UnicodeDecodeError:
         return "wasm"
     return "wat" if start.startswith(("(", ";;")) else "manifest"
-
-
-# ---------------------------------------------------------------------------------------------------
-# Text
-# ---------------------------------------------------------------------------------------------------
-
-
-def _as_text(value: Any) -> str:
-    """Return the text, without a byte order mark."""
-    try:
-        text = value if isinstance(value, str) else bytes(value).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{check.UNKNOWN}: not UTF-8 text ({error})") from error
-    return text.removeprefix("\ufeff")
-
-
-def _parse_text(text: str) -> object:
-    """Return what JSON or TOML text says; only JSON begins with a brace."""
-    is_json = text.lstrip().startswith("{")
-    if not is_json:
-        _check_keys(text)
-    try:
-        if is_json:
-            import json
-
-            return json.loads(text, object_pairs_hook=_without_duplicates)
-        import tomllib
-
-        return tomllib.loads(text)
-    except ManifestError:
-        raise
-    except RecursionError as error:
-        raise ManifestError(f"{check.UNKNOWN}: nested too deeply") from error
-    except ValueError as error:
-        form = "JSON" if is_json else "TOML (and JSON begins with a brace)"
-        raise ManifestError(f"{check.UNKNOWN}: not {form}: {error}") from error
-
-
-def _check_keys(text: str) -> None:
-    """Refuse TOML keys of a hundred parts: the time that the parser takes grows with the square of them."""
-    import re
-
-    long = r"""(?<![\w"'-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}"""
-    if re.search(long, text):
-        raise ManifestError(f"{check.UNKNOWN}: nested too deeply")
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ManifestError(
-                f"{check.UNKNOWN}: the key {check.show(key)} is there twice", where=key
-            )
-        found[key] = value
-    return found
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -318,39 +268,6 @@ def _why_duplicate(name: str) -> str:
     if name == ENV:
         return " (it belongs to the functions of Extism itself)"
     return " (an entry without a name is called main)" if name == MAIN else ""
-
-
-def _dump(instance: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass that are not at their defaults."""
-    from dataclasses import fields
-
-    found: dict[str, Any] = {}
-    for each in fields(instance):
-        value = getattr(instance, each.name)
-        default = each.default_factory() if callable(each.default_factory) else each.default
-        if value != default:
-            found[each.name] = _dump_value(value)
-    return found
-
-
-def _dump_value(value: Any) -> Any:
-    match value:
-        case tuple():
-            return [_dump_value(item) for item in value]
-        case dict():
-            return dict(value)
-        case MemoryOptions() | WasmFile() | WasmData() | WasmUrl():
-            return _dump(value)
-    return value
-
-
-def _to_json_value(value: object) -> str:
-    if isinstance(value, Secret):
-        return MASK
-    import base64
-
-    assert isinstance(value, bytes), type(value)
-    return base64.b64encode(value).decode("ascii")
 
 
 # ---------------------------------------------------------------------------------------------------
