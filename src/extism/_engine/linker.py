@@ -12,8 +12,8 @@ from ctypes import addressof, byref, c_void_p
 from extism._engine import bindings
 from extism._engine.bindings import EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_MEMORY, Extern, Handle, lib
 from extism._engine.faults import Fault, ProgramExit, error_text
+from extism._engine.function import Function
 from extism._engine.memory import Memory
-from extism._engine.store import Function, GlobalCell, Store
 from extism._engine.trampoline import Trampoline, functype
 from extism.errors import LinkError
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from extism._engine.engine import Engine, Module
     from extism._engine.fibers import Fiber
+    from extism._engine.global_cell import GlobalCell
+    from extism._engine.store import Store
 
 __all__ = ["Instance", "InstancePre", "Linker"]
 
@@ -274,6 +276,8 @@ class Instance:
         Raises:
             KeyError: There is no such global.
         """
+        from extism._engine.global_cell import GlobalCell
+
         extern = self._extern_of_kind(name, EXTERN_GLOBAL)
         return GlobalCell(self.store, bindings.Global.from_buffer_copy(extern.of.global_))
 

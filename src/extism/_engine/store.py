@@ -1,9 +1,10 @@
 """
-A store: the place where instances live, and the one way into their code.
+A store: the place where instances live, and what everything that runs there has in common.
 
 A store belongs to one thread at a time; its owner keeps the lock. The owner opens a *span* (one call, or
 one creation: everything that shares a deadline and can be cancelled together) and enters code in it any
-number of times. `enter` says whose call it is and turns every bad end into a `Fault`.
+number of times. `enter` says whose call it is and turns every bad end into a `Fault`; what an instance exports
+is entered through `function.py`, by the same rules.
 
 What can go wrong: stores whose host functions run each other's code use up the stack of C, which Python
 does not watch; so a span is opened only where the stack has room for it (`stacks.py`).
@@ -13,19 +14,11 @@ from __future__ import annotations
 
 from _thread import allocate_lock, get_ident
 from _weakref import ref
-from ctypes import addressof, byref, c_char, c_int32, c_size_t, c_uint64, c_void_p
+from ctypes import addressof, byref, c_uint64, c_void_p
 from time import monotonic
 
 from extism._dataclass import replace
-from extism._engine.bindings import (
-    ExceptionRef,
-    Func,
-    Global,
-    Handle,
-    Value,
-    call_unchecked,
-    lib,
-)
+from extism._engine.bindings import ExceptionRef, Handle, lib
 from extism._engine.faults import (
     Fault,
     FaultKind,
@@ -37,12 +30,12 @@ from extism._engine.faults import (
 from extism._engine.interrupts import arm, running_stores, stop_reason
 from extism._engine.shelter import sheltered
 from extism._engine.stacks import admit, levels
-from extism._engine.trampoline import SLOT, layout, running
+from extism._engine.trampoline import running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any, Final, Protocol, TypeAlias
+    from collections.abc import Callable
+    from typing import Any, Final, Protocol
 
     from extism._engine.engine import Engine
     from extism._engine.interrupts import Clock
@@ -55,10 +48,7 @@ if TYPE_CHECKING:
             """Wake who waits; RuntimeError if nobody waits any more."""
 
 
-__all__ = ["Function", "GlobalCell", "NoSlot", "Quick", "Store", "store_at"]
-
-Quick: TypeAlias = "Callable[[object, int], tuple[Any, ...] | Fault]"
-"""Called with data (see `Store.enter`) and an integer; gives results, or how the code ended badly."""
+__all__ = ["NoSlot", "Store", "store_at"]
 
 _DELETE: Final = lib.wasmtime_store_delete
 _UNLIMITED: Final = -1
@@ -355,139 +345,3 @@ class Store:
         error = lib.wasmtime_context_set_wasi(self.context, pointer)
         if error:
             raise OSError(error_text(error))
-
-
-class Function:
-    """
-    A function of an instance, with its type, ready to be called any number of times.
-
-    Its values pass through one buffer, so a function is not called again before it has returned.
-    """
-
-    __slots__ = (
-        "_arguments",
-        "_buffer",
-        "_cell",
-        "_pack",
-        "_trap",
-        "_unpack",
-        "has_results",
-        "store",
-    )
-
-    def __init__(
-        self, store: Store, func: Func, params: Sequence[str], results: Sequence[str]
-    ) -> None:
-        self.store = store
-        count = max(len(params), len(results), 1)
-        self._buffer = (c_char * (SLOT * count))()
-        self._cell = c_int32.from_buffer(self._buffer)
-        self._trap = store.trap
-        # Not addresses: these hold what they refer to.
-        self._arguments = (
-            c_void_p(store.context),
-            byref(func),
-            byref(self._buffer),
-            c_size_t(count),
-            byref(store.trap),
-        )
-        self.has_results = bool(results)
-        self._pack = layout(tuple(params)).pack_into
-        self._unpack = layout(tuple(results)).unpack_from
-
-    def __call__(self, data: object, *values: float) -> Fault | None:
-        """
-        Run the function; its results, if there is no fault, are in `results`.
-
-        The same as `Store.enter`, in one piece: everything that is called passes through here.
-
-        Raises:
-            BaseException: The handler of a signal raised it while the code ran: Ctrl-C, as a rule.
-        """
-        if values:
-            self._pack(self._buffer, 0, *values)
-        store, outer = self.store, running.data
-        running.data = data
-        try:
-            error = call_unchecked(*self._arguments)
-            return store.fault(error) if error or self._trap or store.raised else None
-        except BaseException:
-            store.abandon()
-            raise
-        finally:
-            running.data = outer
-
-    def quick(self) -> Quick:
-        """
-        Return what calls a function of one integer as fast as it gets: results, or how the code ended badly.
-
-        All that it needs lies in its closure: half of the time of a short call goes into looking things up.
-        """
-        store, trap, buffer, pack, unpack = (
-            self.store,
-            self._trap,
-            self._buffer,
-            self._pack,
-            self._unpack,
-        )
-        context, func, values, count, address = self._arguments
-
-        def call(data: object, value: int) -> tuple[Any, ...] | Fault:
-            outer = running.data
-            running.data = data
-            try:
-                pack(buffer, 0, value)
-                error = call_unchecked(context, func, values, count, address)
-                if error or trap or store.raised:
-                    fault = store.fault(error)
-                    if fault is not None:
-                        return fault
-                return unpack(buffer)
-            except BaseException:
-                store.abandon()
-                raise
-            finally:
-                running.data = outer
-
-        return call
-
-    @property
-    def code(self) -> int:
-        """The result of the last call of a function whose only result is an i32."""
-        return self._cell.value
-
-    @property
-    def results(self) -> tuple[Any, ...]:
-        """What the last call gave, integers signed."""
-        return self._unpack(self._buffer)
-
-
-class GlobalCell:
-    """A global of an instance, read and written as a number."""
-
-    __slots__ = ("_store", "_struct")
-
-    def __init__(self, store: Store, struct: Global) -> None:
-        self._store = store
-        self._struct = struct
-
-    @property
-    def value(self) -> int | float:
-        """The number that the global holds, integers signed."""
-        cell = self._read()
-        kind = ("i32", "i64", "f32", "f64")[cell.kind]
-        number: int | float = getattr(cell.of, kind)
-        return number
-
-    @value.setter
-    def value(self, number: float) -> None:
-        cell = self._read()
-        setattr(cell.of, ("i32", "i64", "f32", "f64")[cell.kind], number)
-        error = lib.wasmtime_global_set(self._store.context, byref(self._struct), byref(cell))
-        if error:
-            raise ValueError(error_text(error))
-
-    def _read(self) -> Value:
-        cell = Value()
-        lib.wasmtime_global_get(self._store.context, byref(self._struct), byref(cell))
-        return cell
