@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from extism._isolation.frames import Breach
-from extism._runtime.instance import not_found
+from extism._runtime.uncallable import not_found
 from extism.errors import CallError
 
 if TYPE_CHECKING:

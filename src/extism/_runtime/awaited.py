@@ -131,8 +131,10 @@ def _running(
             return finish(call)
         except NoRoom:
             return Exit(code=-1, is_out_of_memory=True)
-        except BaseException:
-            kernel.take_want()
+        except (
+            BaseException
+        ):  # cancelled, or of a signal's handler: nobody hears how the guest ended
+            kernel.purse.take_want()
             raise
         finally:
             if not has_ended:

@@ -1,9 +1,9 @@
 """
 `Instance`: kernel and modules of one plugin alive in one store; runs one call at a time.
 
-A `Program` is everything that instances of a plugin share, made once (`compiled.py`). An instance is made
-from it, started once, and thrown away when its program says so: after `_start`, which is meant to
-run in a fresh world each time, and after a trap in a runtime that does not survive one.
+A `Program` is everything that instances of a plugin share, made once (`recipe.py`). An instance is made from it, started
+once, and thrown away when its program says so: after `_start`, which is meant to run in a fresh world each time,
+and after a trap in a runtime that does not survive one.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from extism._engine.linker import Instance as EngineInstance
 from extism._engine.stacks import StackTooSmall
 from extism._engine.store import Store
 from extism._runtime.fusing import ENTRY, ENTRY_TYPE, PREFIX, START, without_ours
-from extism._runtime.kernel import BUDGET, FIRST, Kernel, NoRoom, Want
+from extism._runtime.kernel import BUDGET, FIRST, Kernel, NoRoom
 from extism._runtime.outcome import Exit, creation_error
 from extism._runtime.startup import initialise, initialise_library, runs_code
-from extism.errors import CallError, FunctionNotFound, ManifestError
-from extism.escapes import shown
+from extism.errors import ManifestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Final, TypeAlias
 
     from extism._capabilities.log import PluginLog
@@ -39,12 +38,11 @@ if TYPE_CHECKING:
     from extism._runtime.linking import Unit
     from extism._wasm.model import FuncType
 
-__all__ = ["Entry", "Instance", "Program", "not_found"]
+__all__ = ["Entry", "Instance", "Program"]
 
 Entry: TypeAlias = "Callable[[Call], bytes | Exit]"
 
 _START: Final = "_start"
-_NO_WANT: Final = Want(was_told=False, was_ended=False)
 
 
 @dataclass(frozen=True)
@@ -94,12 +92,13 @@ class Program:
             FunctionNotFound: There is no such function.
             CallError: It has parameters, or results that are no return code.
         """
-        functions = self.main.functions
-        if name not in functions:
-            raise not_found(name, self.callable_names())
-        kind = functions[name]
-        if kind.params or kind.results not in abi.CALLABLE_RESULTS:
-            raise _not_callable(name, kind)
+        kind = self.main.functions.get(name)
+        if kind is None or kind.params or kind.results not in abi.CALLABLE_RESULTS:
+            from extism._runtime.uncallable import not_callable, not_found
+
+            raise (
+                not_found(name, self.callable_names()) if kind is None else not_callable(name, kind)
+            )
         return kind
 
     def callable_names(self) -> tuple[str, ...]:
@@ -220,9 +219,9 @@ class Instance:
                 return Exit(code=-1, is_out_of_memory=True)
             except StackTooSmall:
                 raise  # nothing has run, and nothing is worn
-            except BaseException:
+            except BaseException:  # of a signal's handler: nobody hears how the guest ended
                 self.is_worn = self._program.is_frail
-                kernel.take_want()
+                kernel.purse.take_want()
                 raise
             finally:
                 store.close()
@@ -251,9 +250,9 @@ class Instance:
                 return Exit(code=-1, is_out_of_memory=True)
             except StackTooSmall:
                 raise  # nothing has run, and nothing is worn
-            except BaseException:
+            except BaseException:  # of a signal's handler: nobody hears how the guest ended
                 self.is_worn = self._program.is_frail
-                kernel.take_want()
+                kernel.purse.take_want()
                 raise
             finally:
                 store.close()
@@ -287,13 +286,14 @@ class Instance:
 
     def _exit(self, call: Call, code: int, fault: Fault | None = None) -> Exit:
         """Look at everything that can have happened to a call."""
-        kernel, want = self._kernel, _NO_WANT
+        kernel, was_ended, was_told = self._kernel, False, False
         if fault is not None:
-            want = kernel.take_want()
+            want = kernel.purse.take_want()
+            was_ended, was_told = want.was_ended, want.was_told
             fault = replace(fault, text=without_ours(fault.text))
         self.is_worn = (
             call.function == _START
-            or (want.was_ended and self._program.has_commands)
+            or (was_ended and self._program.has_commands)
             or (fault is not None and (self._program.is_frail or fault.kind is FaultKind.EXIT))
         )
         return Exit(
@@ -302,8 +302,8 @@ class Instance:
             output=kernel.output(),
             error=kernel.error(),
             is_late=call.is_late,
-            is_out_of_memory=want.was_ended,
-            was_refused_memory=want.was_told,
+            is_out_of_memory=was_ended,
+            was_refused_memory=was_told,
         )
 
     def _create(self, call: Call) -> None:
@@ -372,11 +372,13 @@ class Instance:
         linker.define_instance(unit.name, instance)
 
     def _check(self, fault: Fault | None) -> None:
-        if fault is not None:
-            # Before there is a kernel nothing has run that could want memory.
-            want = self._kernel.take_want() if hasattr(self, "_kernel") else _NO_WANT
-            end = Exit(fault, is_out_of_memory=want.was_ended, was_refused_memory=want.was_told)
-            raise creation_error(end)
+        if fault is None:
+            return
+        if not hasattr(self, "_kernel"):  # nothing has run that could want memory
+            raise creation_error(Exit(fault))
+        want = self._kernel.purse.take_want()
+        end = Exit(fault, is_out_of_memory=want.was_ended, was_refused_memory=want.was_told)
+        raise creation_error(end)
 
     def _made(self, made: EngineInstance | Fault) -> EngineInstance:
         if isinstance(made, EngineInstance):
@@ -395,31 +397,3 @@ def _store(program: Program, wasi: Wasi | None) -> tuple[Store, Prepared | None]
     except OSError as exc:
         text = f"Unable to create Extism plugin: {exc}"
         raise ManifestError(text, where="allowed_paths") from exc
-
-
-def not_found(name: str, available: Sequence[str]) -> FunctionNotFound:
-    """Return the error of a call of something that is not there, with what is."""
-    import difflib
-
-    near = difflib.get_close_matches(name, available, n=1)
-    hint = f"\nDid you mean {shown(near[0])}?" if near else ""
-    listed = ", ".join(map(shown, available[:20])) or "nothing"
-    return FunctionNotFound(
-        f"Function not found: {shown(name)}{hint}\nCallable: {listed}",
-        name=name,
-        available=available,
-    )
-
-
-def _not_callable(name: str, kind: FuncType) -> CallError:
-    if kind.params:
-        text = f"expected {len(kind.params)} arguments, got 0"
-    elif len(kind.results) > 1:
-        text = f"Function {shown(name)} has {len(kind.results)} results, expected 0 or 1"
-    else:
-        text = (
-            f"Function {shown(name)} has a result of type {kind.results[0]}, expected i32 or none"
-        )
-    return CallError(
-        f"{text}\nA callable export has no parameters; {shown(name)} is {kind}", function=name
-    )

@@ -13,8 +13,6 @@ import struct
 
 from extism import abi
 from extism._cached import cached_property
-from extism._dataclass import dataclass
-from extism._wasm.marks import ENDED, MARKS, REFUSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +20,10 @@ if TYPE_CHECKING:
     from typing import Final, TypeAlias
 
     from extism._capabilities.log import PluginLog
+    from extism._engine.function import Quick
     from extism._engine.linker import Instance
     from extism._engine.memory import Memory
-    from extism._engine.store import GlobalCell, Quick
+    from extism._runtime.purse import Purse
     from extism._runtime.shelf import Shelves
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "INITIAL_BYTES",
     "Kernel",
     "NoRoom",
-    "Want",
 ]
 
 Data: TypeAlias = "bytes | bytearray | memoryview"
@@ -105,20 +103,6 @@ _LAST: Final = struct.Struct("<QQ")
 
 class NoRoom(Exception):
     """The kernel's memory may not grow as far as a block needs."""
-
-
-@dataclass(frozen=True)
-class Want:
-    """
-    What became of wishes for more memory than the budget had.
-
-    Attributes:
-        was_told: Code was told that there is no more, and went on.
-        was_ended: Code was ended for it.
-    """
-
-    was_told: bool
-    was_ended: bool
 
 
 class Kernel:
@@ -219,25 +203,16 @@ class Kernel:
         return self._store.is_cancelled
 
     @cached_property
-    def _budget(self) -> GlobalCell:
-        return self.instance.global_(self._prefix + BUDGET)
+    def purse(self) -> Purse:
+        """What memories and tables may still grow by, and what became of wishes for more."""
+        from extism._runtime.purse import Purse
 
-    @property
-    def budget(self) -> int:
-        """By how many bytes memories and tables may still grow."""
-        return int(self._budget.value) & ~MARKS
+        return Purse(self.instance.global_(self._prefix + BUDGET))
 
     def grant(self, budget: int) -> None:
         """Give a kernel that is new its budget (`Budget.value`)."""
         if budget != _GRANTED:
-            self._budget.value = budget
-
-    def take_want(self) -> Want:
-        """Tell what code wanted and did not get since this was last asked."""
-        value = int(self._budget.value)
-        if value & (REFUSED | ENDED):
-            self._budget.value = value & ~(REFUSED | ENDED)
-        return Want(bool(value & REFUSED), bool(value & ENDED))
+            self.purse.fill(budget)
 
     def begin(self, data: Data) -> None:
         """
@@ -423,6 +398,6 @@ class Kernel:
         if isinstance(results, tuple):
             return results
         # A strict budget ends `alloc`, whoever runs it; nothing else ends what the host runs.
-        want = self.take_want()
+        want = self.purse.take_want()
         assert want.was_ended, results
         raise NoRoom

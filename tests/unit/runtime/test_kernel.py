@@ -12,9 +12,9 @@ from extism import abi
 from extism._engine.engine import shared_engine
 from extism._engine.linker import Linker
 from extism._engine.store import Store
-from extism._runtime import kernel as kernel_module
 from extism._runtime.kernel import Kernel, NoRoom
 from extism._runtime.kernel_source import kernel_wasm
+from extism._runtime.purse import Want
 from extism._wasm.marks import STRICT
 
 PAGE = 65536
@@ -165,13 +165,13 @@ def test_what_a_guest_wanted_is_known_once(kernel):
     """Absurd lengths are not want of room."""
     kernel.grant(PAGE)
     call(kernel, "alloc", -1, results=("i64",))
-    absurd = kernel.take_want()
+    absurd = kernel.purse.take_want()
     call(kernel, "alloc", 20 * PAGE, results=("i64",))
 
-    assert absurd == kernel_module.Want(was_told=False, was_ended=False)
-    assert kernel.take_want() == kernel_module.Want(was_told=True, was_ended=False)
-    assert kernel.take_want() == absurd
-    assert kernel.budget == PAGE
+    assert absurd == Want(was_told=False, was_ended=False)
+    assert kernel.purse.take_want() == Want(was_told=True, was_ended=False)
+    assert kernel.purse.take_want() == absurd
+    assert kernel.purse.left == PAGE
 
 
 def test_a_strict_budget_refuses_the_host_too(kernel):
@@ -180,13 +180,13 @@ def test_a_strict_budget_refuses_the_host_too(kernel):
     with pytest.raises(NoRoom):
         kernel.alloc(20 * PAGE)
 
-    assert kernel.take_want() == kernel_module.Want(was_told=False, was_ended=False)
+    assert kernel.purse.take_want() == Want(was_told=False, was_ended=False)
     assert kernel.read(kernel.store(b"small")) == b"small"
 
 
 def test_a_new_kernel_has_the_default_budget(kernel):
     """So that the host has nothing to set in most of them."""
-    assert kernel.budget == abi.DEFAULT_MAX_MEMORY
+    assert kernel.purse.left == abi.DEFAULT_MAX_MEMORY
 
 
 def test_large_blocks_are_reached_after_growth(kernel):
