@@ -48,7 +48,7 @@ def machine(peer: Path) -> str:
     """What was measured with, in a line."""
     ask = "from importlib.metadata import version; print(version('extism'))"
     theirs = subprocess.run([peer, "-c", ask], stdout=subprocess.PIPE, text=True, check=True)
-    from extism._engine.bindings import engine_version
+    from extism._engine.wheel import engine_version
 
     return (
         f"{platform.python_implementation()} {platform.python_version()}, "

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from extism._engine import bindings
+from extism._engine import wheel
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(
@@ -64,27 +64,27 @@ def test_the_library_is_found_where_each_wheel_keeps_it(
     path.parent.mkdir(parents=True)
     path.touch()
     (tmp_path / "wasmtime-50.0.9.dist-info").mkdir()
-    monkeypatch.setattr(bindings, "_package_folders", lambda: [folder])
-    monkeypatch.setattr(bindings.sys, "platform", platform)
+    monkeypatch.setattr(wheel, "_package_folders", lambda: [folder])
+    monkeypatch.setattr(wheel.sys, "platform", platform)
 
-    assert bindings.library_path() == str(path)
-    assert bindings.engine_version() == "50.0.9"
+    assert wheel.library_path() == str(path)
+    assert wheel.engine_version() == "50.0.9"
 
 
 def test_a_platform_without_a_wheel_is_told_so(monkeypatch):
     """The import error names the platform and those that are served."""
-    monkeypatch.setattr(bindings.sys, "platform", "sunos5")
+    monkeypatch.setattr(wheel.sys, "platform", "sunos5")
     with pytest.raises(
         ImportError, match="no wasmtime wheel serves the platform sunos5; served are"
     ):
-        bindings.library_path()
+        wheel.library_path()
 
 
 def test_a_missing_wheel_is_told_with_the_command_that_mends_it(tmp_path, monkeypatch):
     """The import error says what to install."""
-    monkeypatch.setattr(bindings, "_package_folders", lambda: [tmp_path])
+    monkeypatch.setattr(wheel, "_package_folders", lambda: [tmp_path])
     with pytest.raises(ImportError, match="pip install 'wasmtime>=50,<51'"):
-        bindings.library_path()
+        wheel.library_path()
 
 
 def test_every_module_imports_and_a_plugin_runs_without_posix(tmp_path):

@@ -15,7 +15,7 @@ import click
 
 from extism import extism_version
 from extism._cli.voice import voice_options, write_output
-from extism._engine.bindings import engine_version
+from extism._engine.wheel import engine_version
 from extism.caches import interpreter_directory, native_directory
 from extism.plugin import Plugin
 

@@ -30,7 +30,7 @@ from _weakref import ref
 from extism._cached import cache
 from extism._dataclass import dataclass
 from extism._digest import is_same, sha256
-from extism._engine.bindings import engine_version
+from extism._engine.wheel import engine_version
 from extism._kept import Kept
 from extism._known import SUFFIX as KNOWN_FILE
 from extism._vault import TEMPORARY, Vault, identity, log, plain_file, remove
