@@ -1,7 +1,7 @@
 """
 `cache` and `cached_property` as `functools` has them, without the 3 ms that importing it costs a start.
 
-For what is asked for while a plugin is loaded; everything else takes them from `functools`. Two threads that ask for
+For what is asked for while a plugin is loaded or compiled; everything else takes them from `functools`. Two threads that ask for
 the first time at once may both compute: what is cached here is equal however often it is made.
 """
 

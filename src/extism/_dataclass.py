@@ -2,8 +2,8 @@
 `dataclass`, `field` and `replace` as `dataclasses` has them, without what they cost a start.
 
 `dataclasses` loads `inspect`, `re`, `ast` and `enum`, and takes some 0.8 ms for each class: together more than all the
-rest of a start. So the classes that are made while a plugin is loaded are made here; all others, and all of the
-compiler's, by the original. Type checkers see the original, and at run time `dataclasses.replace`, `fields`, `asdict`
+rest of a start. So the classes that are made while a plugin is loaded and compiled are made here; all others, and
+all of the Python compiler's, by the original. Type checkers see the original, and at run time `dataclasses.replace`, `fields`, `asdict`
 and `is_dataclass` take what is made here for their own. Only what the house uses is there: `frozen`, `eq`, defaults and
 `default_factory`.
 

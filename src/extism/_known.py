@@ -16,7 +16,7 @@ import time
 
 from extism._dataclass import dataclass
 from extism._digest import sha256
-from extism._vault import identity, log
+from extism._vault import detail, identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class KnownFiles:
         try:
             self._vault.write(_name(self._read[path]), digest + husk)
         except OSError as exc:
-            log().debug("%s will be read again next time: %s", path, exc)
+            detail("%s will be read again next time: %s", path, exc)
 
 
 def _name(status: os.stat_result) -> str:

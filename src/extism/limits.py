@@ -9,17 +9,20 @@ before, and is not weighed again.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import Final
 
+from extism._dataclass import dataclass
 from extism._wasm.reader import read
 from extism._wasm.weigh import weights
 from extism.errors import CompileError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 __all__ = ["CompileLimits", "check_weight"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CompileLimits:
     """
     The most that a module may have to be compiled; None for as much as it likes.

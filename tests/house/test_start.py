@@ -65,8 +65,8 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("start")
 
 
-def start(folder, source=""):
-    """What a fresh process loads: for the import, and for a plugin whose native code is in the cache."""
+def start(folder, source="", runs=3):
+    """What a fresh process loads: for the import, and for a plugin; in the third run its native code is in the cache."""
     (folder / "echo.wasm").write_bytes(wat_to_wasm(ECHO))
     command = [
         sys.executable,
@@ -77,7 +77,7 @@ def start(folder, source=""):
     ]
     paths = [str(ROOT / "src"), *(path for path in sys.path if path.endswith("site-packages"))]
     environment = {"PYTHONPATH": ":".join(paths), "HOME": str(folder)}
-    for _ in range(3 if source else 1):  # compiles, checks, starts
+    for _ in range(runs if source else 1):  # compiles, checks, starts
         done = subprocess.run(
             command,
             cwd=folder,
@@ -113,6 +113,14 @@ def test_a_plugin_by_path_with_wasi_loads_wasi(folder):
     _, loaded = start(folder, '{"wasm": [{"path": "echo.wasm"}]}, wasi=True')
 
     assert loaded <= FIRST_USE | WORLD
+
+
+def test_compiling_a_small_plugin_loads_no_tools(tmp_path):
+    """What makes code needs neither regular expressions nor what generates classes; and nobody hears what is logged."""
+    _, loaded = start(tmp_path, 'open("echo.wasm", "rb").read()', runs=1)
+
+    assert loaded & {"extism._runtime.fuse", "extism._wasm.weigh"}
+    assert not loaded & NEVER
 
 
 def test_every_public_name_has_its_home():

@@ -33,7 +33,7 @@ from extism._digest import is_same, sha256
 from extism._engine.wheel import engine_version
 from extism._kept import Kept
 from extism._known import SUFFIX as KNOWN_FILE
-from extism._vault import TEMPORARY, Vault, identity, log, plain_file, remove
+from extism._vault import TEMPORARY, Vault, detail, identity, log, plain_file, remove
 from extism.errors import CompileError
 
 TYPE_CHECKING = False
@@ -124,7 +124,7 @@ class ModuleCache:
             if check is not None:
                 check(binary)
             found = engine.compile(_rewritten(engine, binary, rewrite, name), name)
-            log().debug("compiled %s in %.2f s", name or key[:12], time.monotonic() - started)
+            detail("compiled %s in %.2f s", name or key[:12], time.monotonic() - started)
             self._save(key, found)
         self._alive[place] = ref(found, self._forgetting(place))
         self._kept.put(place, found, size)
@@ -183,7 +183,7 @@ class ModuleCache:
             os.utime(path)
             self.vault.write(f"{key}.seen", identity(os.stat(path)))
         except OSError as exc:
-            log().debug("%s will be checked again next time: %s", path, exc)
+            detail("%s will be checked again next time: %s", path, exc)
 
     def _save(self, key: str, module: Module) -> None:
         if not self.vault.is_writable:

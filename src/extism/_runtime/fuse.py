@@ -29,11 +29,9 @@ that exceeds a limit. Both stay two instances, at the price of speed and of noth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Final
-
 from extism import abi
+from extism._cached import cache
+from extism._dataclass import dataclass
 from extism._engine.trampoline import FLAG
 from extism._runtime.fusing import ENTRY, ENTRY_NAME, ENTRY_TYPE, PREFIX, START
 from extism._runtime.kernel import BUDGET
@@ -53,8 +51,10 @@ from extism._wasm.unroll import unroll_code
 from extism._wasm.valtypes import write_functype, write_memorytype
 from extism._wasm.writer import write_export, write_global, write_sections
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from typing import Final
 
     from extism._wasm.model import Kind, Section
     from extism._wasm.reader import Module
@@ -167,7 +167,7 @@ def fuse(
     return write_sections(rebuild(module, changes))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Shifts:
     """Where the kernel's index spaces begin in the fused module."""
 

@@ -8,12 +8,14 @@ Concatenate them to the body of a function (`Builder.add_function` closes it wit
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final, TypeAlias
 
 from extism._wasm.leb128 import write_signed, write_unsigned
 from extism.errors import WasmError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final, TypeAlias
+
     from extism._wasm.model import ValType
 
 __all__ = [

@@ -15,11 +15,8 @@ Before and after, `$last` being a function with the body `(i32.load8_u (local.ge
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Final
-
+from extism._cached import cached_property
+from extism._dataclass import dataclass, field
 from extism._wasm.assembly import local_set
 from extism._wasm.cursor import Cursor
 from extism._wasm.instructions import END, read_opcode, skip_immediate
@@ -27,8 +24,10 @@ from extism._wasm.leb128 import write_unsigned
 from extism._wasm.valtypes import read_valtype, write_valtype
 from extism.errors import WasmError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Final
 
     from extism._wasm.model import FuncType, ValType
 
@@ -38,7 +37,7 @@ _LEAVES: Final = frozenset({"label", "labels", "catches", "handlers"})
 _TAIL_CALLS: Final = frozenset({"return_call", "return_call_indirect", "return_call_ref"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Straight:
     """
     A body that can stand anywhere.
@@ -107,10 +106,11 @@ class Inlining:
     @cached_property
     def scratch(self) -> tuple[ValType, ...]:
         """The locals that arguments go into."""
-        most: Counter[ValType] = Counter()
+        most: dict[ValType, int] = {}
         for body in self.bodies.values():
-            most |= Counter(body.params)
-        return tuple(sorted(most.elements()))
+            for type_ in body.params:
+                most[type_] = max(most.get(type_, 0), body.params.count(type_))
+        return tuple([type_ for type_ in sorted(most) for _ in range(most[type_])])
 
     @cached_property
     def locals(self) -> list[bytes]:

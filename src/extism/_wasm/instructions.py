@@ -17,16 +17,15 @@ Source:
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
-
+from extism._cached import cache
+from extism._dataclass import dataclass
 from extism._wasm.valtypes import read_heaptype, read_valtype
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Mapping
+    from typing import Final, Literal, TypeAlias
 
     from extism._wasm.cursor import Cursor
 
@@ -45,7 +44,7 @@ __all__ = [
     "skip_immediate",
 ]
 
-Space: TypeAlias = Literal["type", "func", "table", "memory", "global", "tag", "elem", "data"]
+Space: TypeAlias = "Literal['type', 'func', 'table', 'memory', 'global', 'tag', 'elem', 'data']"
 """The index spaces of a module that instructions refer to."""
 
 END: Final = 0x0B
@@ -53,7 +52,7 @@ _PREFIXES: Final = range(0xFB, 0xFF)
 _EMPTY_BLOCK: Final = 0x40
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Opcode:
     """An instruction (or a family of one shape) and the kinds of its immediates, in order."""
 
@@ -184,8 +183,9 @@ _TABLE: Final = (
 )
 
 OPCODES: Final[Mapping[tuple[int, int], Opcode]] = {
-    (prefix, code): Opcode(name, tuple(immediates.split()))
+    (prefix, code): opcode
     for prefix, first, last, name, immediates in _TABLE
+    for opcode in (Opcode(name, tuple(immediates.split())),)
     for code in range(first, last + 1)
 }
 """All known instructions by (prefix byte or 0, opcode)."""
@@ -321,7 +321,7 @@ _LONGEST_RUN: Final = 4096
 """Bounds what the matcher remembers of a run (about 100 bytes an instruction) while it is in it."""
 
 
-@lru_cache(maxsize=32)
+@cache
 def plain_run(
     moving: frozenset[Space], replaced: frozenset[str] = frozenset()
 ) -> re.Pattern[bytes]:
@@ -333,14 +333,16 @@ def plain_run(
     match never ends inside an instruction. It accepts every well-formed number and some that are too
     large, which is the engine's to judge.
     """
-    codes: defaultdict[tuple[bool, bytes], list[bytes]] = defaultdict(list)
+    import re
+
+    codes: dict[tuple[bool, bytes], list[bytes]] = {}
     for (prefix, code), opcode in OPCODES.items():
         kinds = opcode.immediates
         if opcode.name in replaced:
             continue
         if all(kind in _PATTERN and SPACE_BY_IMMEDIATE.get(kind) not in moving for kind in kinds):
             shape = b"".join(_PATTERN[kind] for kind in kinds)
-            codes[bool(prefix), shape].append(_opcode_bytes(prefix, code))
+            codes.setdefault((bool(prefix), shape), []).append(_opcode_bytes(prefix, code))
     bare = _any_of(codes.pop((False, b"")))
     # The commonest come first, and each takes the one-byte instructions behind it along: 2.4 times
     # as fast as one alternative for each instruction.
@@ -351,12 +353,15 @@ def plain_run(
 
 def _any_of(opcodes: list[bytes]) -> bytes:
     """Return a pattern for them: a set of bytes for all that differ in one, which compiles fast."""
-    sets: defaultdict[tuple[bytes, bytes], list[bytes]] = defaultdict(list)
+    from re import escape
+
+    sets: dict[tuple[bytes, bytes], list[bytes]] = {}
     for opcode in opcodes:
         at = min(1, len(opcode) - 1)
-        sets[opcode[:at], opcode[at + 1 :]].append(re.escape(opcode[at : at + 1]))
+        key = opcode[:at], opcode[at + 1 :]
+        sets.setdefault(key, []).append(escape(opcode[at : at + 1]))
     runs = [
-        re.escape(head) + b"[%s]" % b"".join(middle) + re.escape(tail)
+        escape(head) + b"[%s]" % b"".join(middle) + escape(tail)
         for (head, tail), middle in sets.items()
     ]
     return runs[0] if len(runs) == 1 else b"(?:%s)" % b"|".join(runs)

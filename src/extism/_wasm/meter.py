@@ -22,9 +22,7 @@ loop here, so whatever is taken is also grown or given back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
-
+from extism._dataclass import dataclass
 from extism._wasm import assembly as asm
 from extism._wasm.assembly import const, global_get, global_set, local_get, local_set
 from extism._wasm.leb128 import write_unsigned
@@ -38,15 +36,17 @@ from extism._wasm.valtypes import write_functype
 from extism._wasm.writer import new_section, write_body, write_import, write_sections
 from extism.errors import WasmError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from typing import Final, TypeVar
 
     from extism._wasm.instructions import Space
     from extism._wasm.model import Limits
     from extism._wasm.reader import Module
     from extism._wasm.relocate import Move
 
-Entry = TypeVar("Entry")
+    Entry = TypeVar("Entry")
 
 __all__ = [
     "Meter",
@@ -119,7 +119,7 @@ def meter(
     return write_sections(rebuild(module, changes))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Function:
     """A function to be appended; `locals` are those beside the parameters."""
 

@@ -11,14 +11,14 @@ Source:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from extism._wasm.cursor import Cursor
 from extism._wasm.leb128 import write_unsigned
 from extism._wasm.writer import new_custom, write_list, write_name
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Final
 
     from extism._wasm.instructions import Space
     from extism._wasm.model import Section

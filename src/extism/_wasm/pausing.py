@@ -26,13 +26,12 @@ Before and after::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from extism._wasm import assembly as asm
 from extism._wasm.marks import PAUSING
 from extism._wasm.model import FuncType, Global, GlobalType, SectionId
 from extism._wasm.writer import write_export, write_global
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 

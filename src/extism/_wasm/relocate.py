@@ -18,11 +18,8 @@ Before and after, with one import more and so every function from 1 on moved by 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property, partial
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
-
+from extism._cached import cached_property
+from extism._dataclass import dataclass, field
 from extism._wasm.cursor import Cursor
 from extism._wasm.instructions import (
     END,
@@ -40,23 +37,27 @@ from extism._wasm.model import SectionId
 from extism._wasm.valtypes import read_heaptype, read_valtype, write_heaptype, write_valtype
 from extism._wasm.writer import new_section
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Mapping
+    from typing import Final
 
     from extism._wasm.inline import Inlining
     from extism._wasm.model import Section
     from extism._wasm.writer import Chunk
 
     Move = Callable[[int], int]
+    Skip = Callable[[bytes, int, int], re.Match[bytes] | None]
 
 _CALL: Final = 0x10
-_NOTHING: Final[Mapping[int, bytes]] = MappingProxyType({})
+_SHORT: Final = 8192
+_NOTHING: Final[Mapping[int, bytes]] = {}
 
 __all__ = ["Detour", "Renumbering", "Shift", "renumber_code", "renumber_expression"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shift:
     """The move of an index space into which `by` entries are put before entry `first`."""
 
@@ -68,7 +69,7 @@ class Shift:
         return index if index < self.first else index + self.by
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Detour:
     """The move of the entries that others stand for; everything else stays."""
 
@@ -77,6 +78,10 @@ class Detour:
     def __call__(self, index: int) -> int:
         """Return the new index."""
         return self.targets.get(index, index)
+
+
+def _skip_nothing(_data: bytes, _start: int, _end: int) -> None:
+    """Return that the instruction needs a look."""
 
 
 class _Encoded(dict[int, bytes]):
@@ -114,9 +119,16 @@ class Renumbering:
         """The same, as bytes."""
         return {space: _Encoded(move) for space, move in self.moves.items()}
 
+    def skipping(self, size: int) -> Skip:
+        """
+        Return what finds the end of a run of instructions that need no look.
+
+        Making it takes as long as looking at each in so many bytes as `_SHORT`; in less, none is skipped.
+        """
+        return self._run.match if size > _SHORT else _skip_nothing
+
     @cached_property
-    def run(self) -> re.Pattern[bytes]:
-        """The pattern of instructions that need no look."""
+    def _run(self) -> re.Pattern[bytes]:
         return plain_run(frozenset(self.moves), frozenset(self.replaced))
 
     @cached_property
@@ -142,15 +154,16 @@ def renumber_code(
         WasmError: An opcode is unknown, or the code is cut off.
     """
     view, cursor = memoryview(section.data), Cursor.over(section)
+    skip = renumbering.skipping(cursor.remaining)
     chunks: list[Chunk] = []
     copied = cursor.offset
     for place in range(cursor.count(2)):
         start = cursor.offset
         body = cursor.inner()
         if inlining is None:
-            pieces = _body(body, renumbering)
+            pieces = _body(body, renumbering, skip)
         else:
-            pieces = _inlined(body, renumbering, inlining, inlining.params[place])
+            pieces = _inlined(body, renumbering, skip, inlining, inlining.params[place])
         if pieces:
             size = write_unsigned(sum(map(len, pieces)))
             # Joined: hundreds of bytes a call, for each call of the module, would be gigabytes.
@@ -163,10 +176,11 @@ def renumber_code(
 def renumber_expression(expression: bytes, renumbering: Renumbering) -> bytes:
     """Return a constant expression with all indices renumbered."""
     cursor = Cursor(expression)
-    return b"".join(_instructions(cursor, cursor.offset, renumbering)) or expression
+    skip = renumbering.skipping(cursor.remaining)
+    return b"".join(_instructions(cursor, cursor.offset, renumbering, skip)) or expression
 
 
-def _body(cursor: Cursor, renumbering: Renumbering) -> list[Chunk]:
+def _body(cursor: Cursor, renumbering: Renumbering, skip: Skip) -> list[Chunk]:
     """Return the pieces of the new body, none if it stays as it is."""
     _check_end(cursor)
     start = cursor.offset
@@ -175,20 +189,20 @@ def _body(cursor: Cursor, renumbering: Renumbering) -> list[Chunk]:
         for _ in range(runs):
             cursor.u32()
             read_valtype(cursor)
-        return _instructions(cursor, start, renumbering)
+        return _instructions(cursor, start, renumbering, skip)
     head: list[Chunk] = [write_unsigned(runs)]
     for _ in range(runs):
         head += [write_unsigned(cursor.u32()), _valtype(cursor, renumbering)]
     old = cursor.data[start : cursor.offset]
     code = cursor.offset
-    pieces = _instructions(cursor, code, renumbering)
+    pieces = _instructions(cursor, code, renumbering, skip)
     if not pieces and b"".join(head) == old:
         return []
     return head + (pieces or [memoryview(cursor.data)[code : cursor.end]])
 
 
 def _inlined(
-    cursor: Cursor, renumbering: Renumbering, inlining: Inlining, params: int
+    cursor: Cursor, renumbering: Renumbering, skip: Skip, inlining: Inlining, params: int
 ) -> list[Chunk]:
     """The same as `_body`, with calls replaced; types do not move."""
     _check_end(cursor)
@@ -198,7 +212,7 @@ def _inlined(
         count += cursor.u32()
         read_valtype(cursor)
     code = cursor.offset
-    pieces = _instructions(cursor, code, renumbering, inlining.at(count))
+    pieces = _instructions(cursor, code, renumbering, skip, inlining.at(count))
     if not pieces:
         return []
     scratch = inlining.locals
@@ -215,6 +229,7 @@ def _instructions(
     cursor: Cursor,
     copied: int,
     renumbering: Renumbering,
+    skip: Skip,
     inlined: Mapping[int, bytes] = _NOTHING,
 ) -> list[Chunk]:
     """
@@ -223,10 +238,10 @@ def _instructions(
     This is the loop that everything waits for: 54,000 calls in 3.3 MB of code pass through it.
     """
     data, end, offset = cursor.data, cursor.end, cursor.offset
-    view, match, single = memoryview(data), renumbering.run.match, renumbering.single
+    view, single = memoryview(data), renumbering.single
     pieces: list[Chunk] = []
     while offset < end:
-        run = match(data, offset, end)
+        run = skip(data, offset, end)
         if run:
             offset = run.end()
             if offset == end:
@@ -345,7 +360,7 @@ _REWRITE: Mapping[str, Callable[[Cursor, Renumbering], bytes]] = {
     "heap": _heaptype,
     "valtypes": _valtypes,
     "memarg": _memarg,
-    "catches": partial(_clauses, kind="catches"),
-    "handlers": partial(_clauses, kind="handlers"),
+    "catches": lambda cursor, renumbering: _clauses(cursor, renumbering, "catches"),
+    "handlers": lambda cursor, renumbering: _clauses(cursor, renumbering, "handlers"),
 }
 """The kinds of immediate that are more than one index."""

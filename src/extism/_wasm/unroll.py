@@ -23,10 +23,7 @@ count one more.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
-
+from extism._dataclass import dataclass, field
 from extism._wasm.cursor import Cursor
 from extism._wasm.instructions import OPCODES, read_opcode, skip_immediate
 from extism._wasm.leb128 import write_unsigned
@@ -34,8 +31,10 @@ from extism._wasm.model import SectionId
 from extism._wasm.valtypes import read_valtype
 from extism._wasm.writer import new_section
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Final
 
     from extism._wasm.model import Section
     from extism._wasm.writer import Chunk
@@ -53,6 +52,7 @@ _MOST_ADDED: Final = 64 << 10
 
 _VOID_LOOP: Final = b"\x03\x40"
 _VOID_BLOCK: Final = b"\x02\x40"
+_CALL: Final = b"\x10"
 _END: Final = b"\x0b"
 _EQZ: Final = b"\x45"
 _TO_START: Final = b"\x0c\0"
@@ -71,7 +71,7 @@ _OTHERS: Final = frozenset(
 """Other ways to another place; no copy loop has them."""
 
 
-@dataclass(slots=True)
+@dataclass
 class _Loop:
     """
     A loop that is being read.
@@ -126,13 +126,14 @@ def unroll_code(section: Section, functions: frozenset[int]) -> Section:
     view, cursor = memoryview(section.data), Cursor.over(section)
     chunks: list[Chunk] = []
     copied, read, added = cursor.offset, 0, 0
-    calls = _calls(functions)
+    calls = [_CALL + index for each in sorted(functions) for index in _encodings(each)]
     for _ in range(cursor.count(2)):
         start = cursor.offset
         body = cursor.inner()
         size = body.remaining
         is_readable = size <= _LARGEST_BODY and read + size <= _MOST_READ
-        if not is_readable or not calls.search(section.data, start, body.end):
+        # Found wherever one of them is called, and perhaps elsewhere.
+        if not is_readable or all(section.data.find(each, start, body.end) < 0 for each in calls):
             continue
         read += size
         new = _unrolled(body, functions)
@@ -146,15 +147,10 @@ def unroll_code(section: Section, functions: frozenset[int]) -> Section:
     return new_section(SectionId.CODE, [*chunks, view[copied : section.end]])
 
 
-def _calls(functions: frozenset[int]) -> re.Pattern[bytes]:
-    """Return a pattern that is found wherever one of them is called, and perhaps elsewhere."""
-    short = [write_unsigned(index) for index in sorted(functions)]
-    return re.compile(b"\x10(?:%s)" % b"|".join(map(re.escape, [*short, *map(_padded, functions)])))
-
-
-def _padded(index: int) -> bytes:
-    """Return an index as linkers write it, which leave room for the largest."""
-    return bytes([index >> shift & 0x7F | 0x80 for shift in (0, 7, 14, 21)] + [index >> 28])
+def _encodings(index: int) -> tuple[bytes, bytes]:
+    """Return an index as compilers write it, and as linkers do, which leave room for the largest."""
+    padded = [index >> shift & 0x7F | 0x80 for shift in (0, 7, 14, 21)]
+    return write_unsigned(index), bytes([*padded, index >> 28])
 
 
 def _unrolled(body: Cursor, functions: frozenset[int]) -> bytes:

@@ -20,17 +20,19 @@ The factors were measured with one kind of each at a time; `tests/attack` has th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, NamedTuple
 
+from extism._cached import cached_property
+from extism._dataclass import dataclass
 from extism._wasm.cursor import Cursor
 from extism._wasm.instructions import plain_run, read_opcode, skip_immediate
 from extism._wasm.model import FuncType, SectionId
 from extism._wasm.valtypes import read_valtype
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Any, Final, TypeAlias
 
     from extism._wasm.instructions import Opcode
     from extism._wasm.reader import Module
@@ -69,20 +71,14 @@ _COUNTED: Final = frozenset(
 """Sections whose entries take time each, 5 to 50 us, however small they are."""
 
 
-class Weight(NamedTuple):
-    """
-    One thing that was weighed.
+Weight: TypeAlias = "tuple[str, int, int | None]"
+"""
+One thing that was weighed.
 
-    Attributes:
-        rule: What: `module_bytes`, `entries`, `function_bytes`, `locals`, `nesting`, `jump_targets`,
-            `function_tangle` or `module_tangle`.
-        value: How much.
-        function: The index of the function that has it, or that brought a sum up to it; None for the module.
-    """
-
-    rule: str
-    value: int
-    function: int | None = None
+What: `module_bytes`, `entries`, `function_bytes`, `locals`, `nesting`, `jump_targets`, `function_tangle` or
+`module_tangle`; how much; and the index of the function that has it, or that brought a sum up to it, None for the
+module.
+"""
 
 
 def weights(module: Module, shallow: int = 0) -> Iterator[Weight]:
@@ -96,17 +92,17 @@ def weights(module: Module, shallow: int = 0) -> Iterator[Weight]:
     Raises:
         WasmError: The code cannot be read.
     """
-    yield Weight("module_bytes", len(module.data))
-    yield Weight("entries", _entries(module))
+    yield "module_bytes", len(module.data), None
+    yield "entries", _entries(module), None
     bodies = list(_bodies(module))
     for body in bodies:
-        yield Weight("function_bytes", body.cursor.end - body.start, body.function)
+        yield "function_bytes", body.cursor.end - body.start, body.function
     for total, body in zip(accumulate(each.locals for each in bodies), bodies, strict=True):
-        yield Weight("locals", total, body.function)
+        yield "locals", total, body.function
     yield from _tangles(module, bodies, shallow)
 
 
-class _Body(NamedTuple):
+class _Body:
     """
     A function's code.
 
@@ -117,10 +113,13 @@ class _Body(NamedTuple):
         locals: How many these declare.
     """
 
-    function: int
-    start: int
-    cursor: Cursor
-    locals: int
+    __slots__ = ("cursor", "function", "locals", "start")
+
+    def __init__(self, function: int, start: int, cursor: Cursor, locals_: int) -> None:
+        self.function = function
+        self.start = start
+        self.cursor = cursor
+        self.locals = locals_
 
 
 def _entries(module: Module) -> int:
@@ -153,17 +152,17 @@ def _tangles(module: Module, bodies: list[_Body], shallow: int) -> Iterator[Weig
         at = body.cursor.offset
         found = walk.over(body.cursor)
         targets += found.targets
-        yield Weight("jump_targets", targets, body.function)
+        yield "jump_targets", targets, body.function
         if found.blocks > shallow:
             body.cursor.offset = at
-            yield Weight("nesting", _depth(body.cursor), body.function)
+            yield "nesting", _depth(body.cursor), body.function
         own = found.tangle(variables)
         tangle += own
-        yield Weight("function_tangle", own, body.function)
-        yield Weight("module_tangle", tangle, body.function)
+        yield "function_tangle", own, body.function
+        yield "module_tangle", tangle, body.function
 
 
-@dataclass(slots=True)
+@dataclass
 class _Found:
     """What was found in one function."""
 
@@ -198,8 +197,11 @@ class _Walk:
             for index, kind in enumerate(kinds)
             if isinstance(kind, FuncType) and len(kind.results) > 1
         }
-        stops = _BLOCKS | _CALLS if self._many else _BLOCKS
-        self._match = plain_run(frozenset(), stops).match
+
+    @cached_property
+    def _match(self) -> Any:
+        """Skips what is not looked at; made for the first function that is walked, as most modules have none."""
+        return plain_run(frozenset(), _BLOCKS | _CALLS if self._many else _BLOCKS).match
 
     def over(self, cursor: Cursor) -> _Found:
         """Return what is found between the cursor and its end."""

@@ -11,7 +11,6 @@ The one thing to know: `write(read(data)) == data`, byte for byte.
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from extism._wasm.entries import KINDS, TABLE_WITH_INIT
 from extism._wasm.leb128 import write_unsigned
@@ -25,6 +24,7 @@ from extism._wasm.valtypes import (
 )
 from extism.errors import WasmError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 

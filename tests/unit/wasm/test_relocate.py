@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle import wat
 
+from extism._wasm import relocate
 from extism._wasm.leb128 import write_unsigned
 from extism._wasm.model import Section, SectionId
 from extism._wasm.reader import read
@@ -17,6 +18,15 @@ from extism._wasm.writer import new_section, write_list
 from extism.errors import WasmError
 
 ALL_SPACES = ("type", "func", "table", "memory", "global", "tag", "elem", "data")
+
+
+@pytest.fixture(scope="module", autouse=True, params=["short", "long"])
+def kind_of_code(request):
+    """Every test twice: in long code, what needs no look is skipped."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "long":
+            patch.setattr(relocate, "_SHORT", -1)
+        yield
 
 
 def code_of(*bodies: bytes, locals_: bytes = b"\x00") -> Section:
