@@ -35,6 +35,8 @@ def inferred_body(f: Callable[..., Any], signature: Signature, user_data: tuple[
     """Return the body of a function whose annotations say what crosses."""
     if is_async(f):
         return _awaited_inferred_body(f, signature, user_data)
+    if len(signature.params) == 1 and len(signature.results) == 1 and not signature.is_tuple:
+        return _converting_body(f, signature, user_data)
     reads = tuple(wire.read for _, wire in signature.params)
     has_plugin = signature.has_plugin
     write = _writing(signature)
@@ -61,6 +63,40 @@ def inferred_body(f: Callable[..., Any], signature: Signature, user_data: tuple[
     return body
 
 
+def _converting_body(
+    f: Callable[..., Any], signature: Signature, user_data: tuple[Any, ...]
+) -> Body:
+    """Return the same for one value in and one out, as most functions have it: no loop, no list."""
+    read, write = signature.params[0][1].read, signature.results[0].write
+    has_plugin, is_plain = signature.has_plugin, not (signature.has_plugin or user_data)
+
+    def body(call: Call, number: Any) -> Sequence[Any]:
+        plugin = call.current or _current(call)
+        try:
+            value = read(plugin, number)
+        except CallError:
+            raise
+        except Exception as exc:
+            raise _wrong_value(signature, 0, exc) from exc
+        try:
+            if is_plain:
+                result = f(value)
+            elif has_plugin:
+                result = f(plugin, value, *user_data)
+            else:
+                result = f(value, *user_data)
+        except Exception as exc:
+            raise _raised(signature.label, exc) from exc
+        try:
+            return (write(plugin, result),)
+        except CallError:
+            raise
+        except Exception as exc:
+            raise _wrong_result(signature, exc) from exc
+
+    return body
+
+
 def explicit_body(
     label: str,
     f: Callable[..., Any],
@@ -71,22 +107,34 @@ def explicit_body(
     """Return the body of a function that is called with lists of `Val`."""
     if is_async(f):
         return _awaited_explicit_body(label, f, args, returns, user_data)
-    # One value is the common case, and a list of one a quarter of the cost of a comprehension.
-    only_arg = args[0] if len(args) == 1 else None
-    only_return = returns[0] if len(returns) == 1 else None
+    if len(args) == len(returns) == 1 and not user_data:
+        return _explicit_body_of_one(label, f, args[0], returns[0])
 
     def body(call: Call, *numbers: Any) -> Sequence[Any]:
-        inputs = (
-            [Val(only_arg, numbers[0])] if only_arg is not None else list(map(Val, args, numbers))
-        )
-        outputs = (
-            [Val(only_return, 0)] if only_return is not None else [Val(kind, 0) for kind in returns]
-        )
+        inputs = list(map(Val, args, numbers))
+        outputs = [Val(kind, 0) for kind in returns]
         try:
             f(call.current or _current(call), inputs, outputs, *user_data)
         except Exception as exc:
             raise _raised(label, exc) from exc
-        if only_return is not None and len(outputs) == 1 and outputs[0].t is only_return:
+        return _given(label, outputs, returns)
+
+    return body
+
+
+def _explicit_body_of_one(
+    label: str, f: Callable[..., Any], arg: ValType, return_: ValType
+) -> Body:
+    """Return the same for one value in and one out: lists of one, and no argument that has to be unpacked."""
+    returns = [return_]
+
+    def body(call: Call, number: Any) -> Sequence[Any]:
+        outputs = [Val(return_, 0)]
+        try:
+            f(call.current or _current(call), [Val(arg, number)], outputs)
+        except Exception as exc:
+            raise _raised(label, exc) from exc
+        if len(outputs) == 1 and outputs[0].t is return_:
             return (outputs[0].value,)
         return _given(label, outputs, returns)
 
@@ -187,13 +235,17 @@ def _writing(signature: Signature) -> Callable[[CurrentPlugin, Any], Sequence[An
         except CallError:
             raise
         except Exception as exc:
-            raise SignatureError(
-                f"{signature.label} returned a wrong value: {exc}",
-                function=signature.label,
-                parameter="return",
-            ) from exc
+            raise _wrong_result(signature, exc) from exc
 
     return write
+
+
+def _wrong_result(signature: Signature, exc: Exception) -> SignatureError:
+    return SignatureError(
+        f"{signature.label} returned a wrong value: {exc}",
+        function=signature.label,
+        parameter="return",
+    )
 
 
 def _given(label: str, outputs: Sequence[Val], returns: Sequence[ValType]) -> list[Any]:

@@ -168,10 +168,11 @@ def _optional(wire: Wire) -> Wire:
 
 
 def _handle(blob: _Blob) -> Wire:
+    decode, encode = blob.decode, blob.encode
     return Wire(
         "i64",
-        lambda blocks, handle: blob.decode(blocks.read(handle)),
-        lambda blocks, value: blocks.write(blob.encode(value)),
+        lambda blocks, handle: decode(blocks.read(handle)),
+        lambda blocks, value: blocks.write(encode(value)),
     )
 
 

@@ -56,6 +56,10 @@ One value in its slot, little endian on every machine that the engine serves.
 """
 
 
+_CELLS: Final = {"i32": "i", "i64": "q", "f64": "d"}
+"""What a value in its slot is for `memoryview`, where that is as strict as `struct`."""
+
+
 class _Running(_local):
     """
     What runs on this thread.
@@ -158,7 +162,10 @@ class Trampoline:
     ) -> None:
         self.params = tuple(params)
         self.results = tuple(results)
-        self.callback = FuncCallback(_entry(self.params, self.results, body, label))
+        is_single = len(self.params) <= 1 >= len(self.results) and self.params + self.results
+        types = {*self.params, *self.results}
+        entry = _entry_of_one if is_single and types <= _CELLS.keys() else _entry
+        self.callback = FuncCallback(entry(self.params, self.results, body, label))
 
 
 def _entry(
@@ -169,27 +176,65 @@ def _entry(
     convert = converter(results, label)
     has_results = bool(results)
     slots: Any = c_char * (SLOT * max(len(params), len(results), 1))
-    nothing = {0: slots()}
-    views: dict[int, Any] = dict(nothing)
+    nowhere = slots()
+    views: dict[int, Any] = {}
 
-    def view(address: int) -> Any:
+    def view(address: int | None) -> Any:
         """Return the values at an address, which is the same nearly each time: a place on the stack."""
+        if address is None:  # there are none
+            return nowhere
         if len(views) > _MAX_VIEWS:
             views.clear()
-            views.update(nothing)
         views[address] = found = slots.from_address(address)
         return found
 
     def enter(_env: int, _caller: int, address: int, _count: int) -> int | None:
         try:
             try:
-                buffer = views.get(address or 0) or view(address)
+                buffer = views.get(address) or view(address)
                 values = body(running.data, *unpack(buffer))
                 if has_results:
                     try:
                         pack(buffer, 0, *values)
                     except struct.error:  # unsigned, or of a wrong type
                         pack(buffer, 0, *convert(values))
+            except BaseException as exc:  # noqa: BLE001 - it goes on from the slot, see the module's text
+                return keep_raised(exc)
+        except BaseException as exc:  # noqa: BLE001 - of a signal, in the line above
+            return keep_raised(exc)
+        return None
+
+    return sheltered(enter)
+
+
+def _entry_of_one(
+    params: Sequence[str], results: Sequence[str], body: Callable[..., Sequence[Any]], label: str
+) -> Callable[..., int | None]:
+    """Return the same for one parameter and one result at most, which are read and written in place."""
+    takes, gives = (_CELLS[types[0]] if types else "B" for types in (params, results))
+    convert = converter(results, label)
+    has_param, has_result = bool(params), bool(results)
+    slot: Any = c_char * SLOT
+    views: dict[int, tuple[Any, Any]] = {}
+
+    def view(address: int) -> tuple[Any, Any]:
+        """Return the slot at an address as that of the parameter, and as that of the result."""
+        if len(views) > _MAX_VIEWS:
+            views.clear()
+        there: Any = memoryview(slot.from_address(address)).cast("B")
+        views[address] = found = there.cast(takes), there.cast(gives)
+        return found
+
+    def enter(_env: int, _caller: int, address: int, _count: int) -> int | None:
+        try:
+            try:
+                given, taken = views.get(address) or view(address)
+                values = body(running.data, given[0]) if has_param else body(running.data)
+                if has_result:
+                    try:
+                        (taken[0],) = values
+                    except (TypeError, ValueError):  # unsigned, of a wrong type, or not one
+                        (taken[0],) = convert(values)
             except BaseException as exc:  # noqa: BLE001 - it goes on from the slot, see the module's text
                 return keep_raised(exc)
         except BaseException as exc:  # noqa: BLE001 - of a signal, in the line above

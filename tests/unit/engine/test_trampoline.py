@@ -66,6 +66,16 @@ def test_a_result_may_have_either_sign(instantiate, kind):
     assert run.results == (-1,)
 
 
+@pytest.mark.parametrize("result", ["i32", "i64", "f32", "f64"])
+@pytest.mark.parametrize("param", ["i32", "i64", "f32", "f64"])
+def test_one_slot_holds_both_types(instantiate, param, result):
+    """Of what the parameter leaves in it, nothing is part of the result."""
+    run = through(instantiate, param, result, lambda _data, value: (int(value + 3),))
+    run(None, -2)
+
+    assert run.results == (1,)
+
+
 def test_many_values_of_all_types_keep_their_places(instantiate):
     """Twelve parameters and four results lie where they belong."""
     types = "i32 i64 f32 f64 " * 3
