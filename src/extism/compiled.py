@@ -7,6 +7,7 @@ Frozen once made: any number of plugins, in any number of threads, are brought t
 from __future__ import annotations
 
 from extism import abi
+from extism._cached import cache
 from extism._capabilities.config import Config
 from extism._engine.cache import ModuleCache
 from extism._engine.engine import Settings
@@ -282,16 +283,24 @@ def _settings(
     interruptible: bool,  # noqa: FBT001 - the caller's own
     features: Collection[str],
 ) -> Settings:
-    unknown = sorted(set(features) - _FEATURES)
+    unknown = sorted(set(features) - _FEATURES) if features else ()
     if unknown:
         known = ", ".join(sorted(_FEATURES))
         raise ValueError(f"there is no feature {unknown[0]!r} to turn on; there are {known}")
-    return Settings(
-        is_interruptible=interruptible,
-        has_fuel=fuel_limit is not None,
-        has_gc="gc" in features,
-        has_memory64="memory64" in features,
+    return _same_settings(
+        bool(interruptible), fuel_limit is not None, "gc" in features, "memory64" in features
     )
+
+
+@cache
+def _same_settings(
+    is_interruptible: bool,  # noqa: FBT001 - what `cache` finds fast
+    has_fuel: bool,  # noqa: FBT001
+    has_gc: bool,  # noqa: FBT001
+    has_memory64: bool,  # noqa: FBT001
+) -> Settings:
+    """Return the one object of equal settings: what is looked up by them is found without comparing them."""
+    return Settings(is_interruptible, has_fuel, has_gc, has_memory64)
 
 
 def _functions(given: Iterable[Function] | None) -> list[Function]:

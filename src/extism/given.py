@@ -25,6 +25,7 @@ PluginSource: TypeAlias = (
 )
 """What a plugin can be made of: a manifest, or a module, as a value, as text, or as a path."""
 
+_VALUES_AND_PATHS: Final = (str, bytes, bytearray, memoryview, os.PathLike)
 _FILE_ENDINGS: Final = (".wasm", ".wat", ".toml", ".json")
 _LONGEST_PATH: Final = 4096
 
@@ -33,7 +34,7 @@ def manifest_of(plugin: object) -> Manifest:
     """Return the manifest that `plugin` is, names by its path, or is the only module of."""
     if isinstance(plugin, Manifest):
         return plugin
-    if isinstance(plugin, str | bytes | bytearray | memoryview | os.PathLike):
+    if isinstance(plugin, _VALUES_AND_PATHS):
         path = _path(plugin)
         if path is not None and _holds_a_module(path):
             return Manifest(wasm=(WasmFile(path),))
@@ -57,9 +58,9 @@ def _is_mapping(plugin: object) -> TypeGuard[Mapping[str, Any]]:
 
 def _path(plugin: str | bytes | bytearray | memoryview | os.PathLike[str]) -> str | None:
     """Return the path that `plugin` is or names; None for text and bytes."""
-    if isinstance(plugin, os.PathLike):
-        return os.fsdecode(plugin)
-    return plugin if isinstance(plugin, str) and _names_a_file(plugin) else None
+    if isinstance(plugin, str):
+        return plugin if _names_a_file(plugin) else None
+    return os.fsdecode(plugin) if isinstance(plugin, os.PathLike) else None
 
 
 def _inline_content(plugin: Any) -> bytes:
