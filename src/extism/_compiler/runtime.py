@@ -184,7 +184,7 @@ def _build(say: Say) -> Interpreter:
         ) from lacking
     say(
         "the guest interpreter (CPython for WebAssembly) is not there yet; it is built now, once: "
-        "5 to 8 minutes on two cores"
+        "4 to 8 minutes on two cores"
     )
     return build.build(say)
 
