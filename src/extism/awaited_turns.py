@@ -10,57 +10,14 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
+from extism._runtime.aside import aside
+from extism._runtime.loops import Signal
 from extism.turns import Turn
 
 if TYPE_CHECKING:
-    from extism.pooled import PooledPlugin
-    from extism.turns import Signal, Turns
+    from extism.turns import Turns
 
-__all__ = ["AwaitedTurn", "take"]
-
-
-class AwaitedTurn(Turn):
-    """A task's turn to have a copy."""
-
-    __slots__ = ("event",)
-
-    def _signal(self) -> Signal:
-        self.task = asyncio.current_task()
-        self.event = _Event()
-        return self.event
-
-
-class _Event:
-    """An event of this loop, which any thread may set."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._event = asyncio.Event()
-        self.is_set = False
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002
-        """Tell whether it is set; nobody waits for it here."""
-        del blocking, timeout
-        return self.is_set
-
-    def release(self) -> None:
-        """Wake the task that waits."""
-        self.is_set = True
-        try:
-            self._loop.call_soon_threadsafe(self._event.set)
-        except RuntimeError:
-            return  # its loop has ended, and the task with it
-
-    async def wait(self, timeout: float | None) -> bool:
-        """Wait until it is set; False if that took too long."""
-        if self.is_set:
-            return True
-        try:
-            async with asyncio.timeout(timeout):
-                await self._event.wait()
-        except TimeoutError:
-            return False
-        return True
+__all__ = ["take"]
 
 
 async def take(turns: Turns, timeout: float | None, *, is_slow: bool) -> Turn:
@@ -78,28 +35,24 @@ async def take(turns: Turns, timeout: float | None, *, is_slow: bool) -> Turn:
         PluginBusy: This task holds all copies itself, and would wait for ever.
         Error: A copy could not be made.
     """
-    turn = AwaitedTurn()
+    signal = Signal()
+    turn = Turn(signal, asyncio.current_task())
     try:
         turns.queue_up(turn)
-        await _wait(turns, turn, timeout)
+        await _wait(turns, turn, signal, timeout)
         if turn.copy is None:
-            turn.copy = await _made(turns) if is_slow else turns.make()
+            turn.copy = await aside(turns.make, lambda: None) if is_slow else turns.make()
     except BaseException:
+        # Its task was cancelled, say: a place in the queue must not be lost.
         turns.give_up(turn)
         raise
     return turn.lent()
 
 
-async def _wait(turns: Turns, turn: AwaitedTurn, timeout: float | None) -> None:
+async def _wait(turns: Turns, turn: Turn, signal: Signal, timeout: float | None) -> None:
     seconds = None if timeout in {None, math.inf} else timeout
-    if seconds is None and not turn.event.is_set and turns.is_stuck(turn):
+    if seconds is None and not signal.is_set and turns.is_stuck(turn):
         raise turns.busy("task")
-    if not await turn.event.wait(seconds) and turns.leave(turn):
+    if not await signal.wait(seconds) and turns.leave(turn):
         raise turns.late(timeout)
     turn.check()
-
-
-async def _made(turns: Turns) -> PooledPlugin:
-    from extism._runtime.aside import aside
-
-    return await aside(turns.make, lambda: None)

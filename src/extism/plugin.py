@@ -1,41 +1,36 @@
 """
 `Plugin`: one living plugin; `call` runs an export and gives its output.
 
-A plugin runs one call at a time. Another thread that calls it waits; a host function that calls the
-plugin which is running it gets `PluginBusy`, because waiting would be for ever.
+How it is called is in `calls.py`; whose turn it is, and how its instances come and go, in `life.py`.
 """
 
 from __future__ import annotations
 
-from _thread import allocate_lock, get_ident
+from _thread import get_ident
 
 from extism import abi
 from extism._capabilities.log_names import LOGGER
 from extism._capabilities.variables import Variables
-from extism._engine.stacks import StackTooSmall, first_caller
+from extism._engine.stacks import StackTooSmall
 from extism._runtime.call import Call, deadline_after
 from extism._runtime.outcome import settle
 from extism._runtime.state import PluginState
+from extism.calls import Calls
 from extism.compiled import CompiledPlugin
-from extism.errors import PluginBusy, PluginClosed
+from extism.errors import PluginClosed
+from extism.life import Life
 from extism.registry import HOST_FN_REGISTRY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
     from types import TracebackType
-    from typing import Any, Self, TypeVar, overload
-
-    from typing_extensions import Buffer
+    from typing import Any, Self
 
     from extism._capabilities.log import PluginLog
     from extism._isolation.limits import Isolation
-    from extism._isolation.program import Lodging
-    from extism._isolation.remote import RemoteInstance
-    from extism._runtime.instance import Entry, Instance, Program
-    from extism.awaits import Awaits
-    from extism.buffers import ByteBuffer
+    from extism._runtime.kernel import Data
     from extism.functions import Function
     from extism.given import PluginSource
     from extism.limits import CompileLimits
@@ -45,12 +40,10 @@ if TYPE_CHECKING:
     from extism.vars import Vars
     from extism.world import WasiOptions
 
-    T = TypeVar("T")
-
 __all__ = ["CancelHandle", "Plugin"]
 
 
-class Plugin:
+class Plugin(Calls):
     """
     One living plugin.
 
@@ -71,8 +64,6 @@ class Plugin:
         ValueError: `isolation` is asked for, and the `CompiledPlugin` was made without.
     """
 
-    _awaits: Awaits | None = None
-
     def __init__(
         self,
         plugin: PluginSource | CompiledPlugin,
@@ -92,11 +83,6 @@ class Plugin:
         compile_limits: CompileLimits | None = None,
         isolation: Isolation = None,
     ) -> None:
-        self._lock = allocate_lock()
-        self._owner: int | None = None
-        self._instance: Instance | RemoteInstance | None = None
-        self._entries: dict[Any, Any] = {}
-        self._is_closed = False
         self._owns_compiled_plugin = not isinstance(plugin, CompiledPlugin)
         compiled = (
             plugin
@@ -121,193 +107,33 @@ class Plugin:
                 "the CompiledPlugin was compiled in this process: hand `isolation` to it instead"
             )
         self.compiled_plugin: CompiledPlugin | None = compiled
-        self._program: Program | Lodging | None = compiled.program.lodge()
-        self._timeout_ms = compiled.manifest.timeout_ms
-        self._state = _state(compiled, config or {}, logger, has_headers=http_response_headers)
-        world, state = self._program.world, self._state
-        self._wasi = None if world is None else world(lambda: state.log)
+        state = _state(compiled, config or {}, logger, has_headers=http_response_headers)
+        self._life = Life(compiled.program.lodge(), state, compiled.manifest.timeout_ms)
         try:
-            self._revive()
+            self._life.revive()
         except BaseException:
+            # Whatever came between: the process of an isolated plugin must not wait for the collector.
             self.close()
             raise
 
     @property
     def id(self) -> uuid.UUID:
         """The plugin's own name, new for each."""
-        return self._state.id
+        return self._life.state.id
 
     @property
     def plugin(self) -> int:
         """A number that tells this plugin from the others that live; -1 once it is closed, as upstream."""
-        return -1 if self._is_closed else id(self)
-
-    if TYPE_CHECKING:
-
-        @overload
-        def call(
-            self,
-            function_name: str,
-            data: str | Buffer,
-            *,
-            host_context: Any = None,
-            timeout: float | None = None,
-        ) -> bytes: ...
-        @overload
-        def call(
-            self,
-            function_name: str,
-            data: str | Buffer,
-            parse: Callable[[bytes], T],
-            host_context: Any = None,
-            *,
-            timeout: float | None = None,
-        ) -> T: ...
-        @overload
-        def call(
-            self,
-            function_name: str,
-            data: str | Buffer,
-            parse: None,
-            host_context: Any = None,
-            *,
-            timeout: float | None = None,
-        ) -> ByteBuffer: ...
-
-    def call(
-        self,
-        function_name: str,
-        data: str | Buffer,
-        parse: Callable[[bytes], Any] | None = bytes,
-        host_context: Any = None,
-        *,
-        timeout: float | None = None,
-    ) -> Any:
-        """
-        Run an export and return what it gave as output.
-
-        Args:
-            function_name: The export; it has no parameters, and no result or an i32.
-            data: The input; a str is sent as UTF-8.
-            parse: Makes the result out of the output; None gives a `ByteBuffer` of your own.
-            host_context: Handed to host functions that ask for `CurrentPlugin.host_context`.
-            timeout: Seconds for this call; the manifest's `timeout_ms` holds as well.
-
-        Raises:
-            FunctionNotFound: There is no such export.
-            CallError: The call did not end well; `errors.py` lists how.
-            PluginBusy: A host function of this plugin's own running call called it.
-            PluginClosed: The plugin was closed.
-            TypeError: An argument is of the wrong type.
-        """
-        content = data if data.__class__ is bytes else _input(data)
-        if function_name.__class__ is not str:
-            function_name = _name(function_name)
-        if self._owner is not None:
-            self._check_free()
-        try:
-            with self._lock:
-                self._owner = get_ident()
-                try:
-                    instance = self._instance
-                    if instance is None or instance.is_worn:
-                        instance = self._revive()
-                    limit = self._timeout_ms
-                    deadline = None if limit is timeout is None else deadline_after(limit, timeout)
-                    call = Call(function_name, self._state, content, deadline, host_context)
-                    try:
-                        run = self._entries.get(function_name)
-                        if run is None:
-                            run = self._entry(instance, function_name)
-                        ended = run(call)
-                        output = ended if isinstance(ended, bytes) else settle(function_name, ended)
-                    finally:
-                        call.kernel = call.current = None  # `Call.end`, without the way there
-                finally:
-                    self._owner = None
-                    if self._is_closed:
-                        self._drop()
-        except StackTooSmall:
-
-            def again() -> bytes:
-                # Not `self.call`, which the copies of a pool count.
-                return Plugin.call(
-                    self, function_name, content, bytes, host_context, timeout=timeout
-                )
-
-            output = self._elsewhere(again)
-        if parse is bytes:
-            return output
-        return _buffer(output) if parse is None else parse(output)
-
-    if TYPE_CHECKING:
-
-        @overload
-        async def acall(
-            self,
-            function_name: str,
-            data: str | Buffer,
-            *,
-            host_context: Any = None,
-            timeout: float | None = None,
-        ) -> bytes: ...
-        @overload
-        async def acall(
-            self,
-            function_name: str,
-            data: str | Buffer,
-            parse: Callable[[bytes], T],
-            host_context: Any = None,
-            *,
-            timeout: float | None = None,
-        ) -> T: ...
-        @overload
-        async def acall(
-            self,
-            function_name: str,
-            data: str | Buffer,
-            parse: None,
-            host_context: Any = None,
-            *,
-            timeout: float | None = None,
-        ) -> ByteBuffer: ...
-
-    async def acall(
-        self,
-        function_name: str,
-        data: str | Buffer,
-        parse: Callable[[bytes], Any] | None = bytes,
-        host_context: Any = None,
-        *,
-        timeout: float | None = None,
-    ) -> Any:
-        """
-        Run an export as `call` does, without a thread, while the event loop goes on.
-
-        Functions of the host that are `async def` are awaited in the task that awaits this; a plugin that computes
-        lets others run every few milliseconds. Who is cancelled ends the plugin's call at once, and
-        the next call gets a fresh instance; variables and config stay. Calls that are awaited wait for each other.
-
-        Raises:
-            Error: What `call` raises.
-            CancelledError: The task was cancelled.
-        """
-        from extism.acall import acall
-
-        content = data if data.__class__ is bytes else _input(data)
-        output = await acall(self, _name(function_name), content, host_context, timeout)
-        if parse is bytes:
-            return output
-        return _buffer(output) if parse is None else parse(output)
+        return -1 if self._life.is_closed else id(self._life.state)
 
     def function_exists(self, name: str) -> bool:
         """Return whether `call` can run an export of that name."""
-        return name in self._check_open().callable_names()
+        return name in self._life.program.callable_names()
 
     @property
     def fuel_used(self) -> int | None:
         """How much the last call executed; None without a `fuel_limit`, or before the first call."""
-        instance = self._instance
+        instance = self._life.instance
         return None if instance is None else instance.fuel_used
 
     @property
@@ -315,17 +141,17 @@ class Plugin:
         """The plugin's variables, to be read and changed like a dict of bytes."""
         from extism.vars import Vars
 
-        return Vars(self._state.variables)
+        return Vars(self._life.state.variables)
 
     @property
     def exports(self) -> tuple[ExportInfo, ...]:
         """Everything that the plugin exports."""
-        return self._check_compiled().exports
+        return self._open_compiled().exports
 
     @property
     def imports(self) -> tuple[ImportInfo, ...]:
         """Everything that the plugin imports."""
-        return self._check_compiled().imports
+        return self._open_compiled().imports
 
     def reset(self) -> None:
         """
@@ -335,12 +161,13 @@ class Plugin:
             PluginBusy: A host function of the running call asked for it.
             PluginClosed: The plugin was closed.
         """
-        self._take()
+        life = self._life
+        life.take()
         try:
-            if self._instance is not None:
-                self._instance.forget()
+            if life.instance is not None:
+                life.instance.forget()
         finally:
-            self._give_back()
+            life.give_back()
 
     def restart(self) -> None:
         """
@@ -351,16 +178,17 @@ class Plugin:
             PluginBusy: A host function of the running call asked for it.
             PluginClosed: The plugin was closed.
         """
-        self._take()
+        life = self._life
+        life.take()
         try:
-            self._revive()
+            life.revive()
         finally:
-            self._give_back()
+            life.give_back()
 
     def cancel_handle(self) -> CancelHandle:
         """Return what ends the running call from another thread."""
         self._check_open()
-        return CancelHandle(self)
+        return CancelHandle(self._life)
 
     def close(self) -> None:
         """
@@ -368,10 +196,9 @@ class Plugin:
 
         Called by a host function of the plugin, it takes effect when the call is over.
         """
-        self._is_closed = True
-        if not self._is_mine():
-            with self._lock:
-                self._drop()
+        self._life.close()
+        if self._owns_compiled_plugin:
+            self.compiled_plugin = None
 
     def __enter__(self) -> Self:
         self._check_open()
@@ -387,157 +214,79 @@ class Plugin:
 
     def __del__(self) -> None:
         # What a failed `__init__` leaves behind has nothing to give back.
-        if hasattr(self, "_state"):
+        if hasattr(self, "_life"):
             self.close()
 
     def __repr__(self) -> str:
-        return f"<Plugin {self.id} {'closed' if self._is_closed else 'open'}>"
+        return f"<Plugin {self.id} {'closed' if self._life.is_closed else 'open'}>"
 
     def __reduce__(self) -> Any:
         raise TypeError("a living Plugin cannot be pickled; send its manifest and make one there")
 
-    def _entry(self, instance: Instance | RemoteInstance, name: str) -> Entry:
-        entry = self._entries[name] = instance.entry(name)
-        return entry
-
-    def _cancel(self, may: Callable[[], bool] | None = None) -> bool:
-        instance = self._instance
-        return instance is not None and instance.store.cancel(may)
-
-    def _check_open(self) -> Program | Lodging:
-        program = self._program
-        if self._is_closed or program is None:
+    def _check_open(self) -> None:
+        if self._life.is_closed:
             raise PluginClosed("the plugin is closed")
-        return program
 
-    def _check_compiled(self) -> CompiledPlugin:
+    def _open_compiled(self) -> CompiledPlugin:
         compiled = self.compiled_plugin
-        if self._is_closed or compiled is None:
+        if self._life.is_closed or compiled is None:
             raise PluginClosed("the plugin is closed")
         return compiled
 
-    def _take(self) -> None:
-        """Take the plugin for something but a call, which does the same in line; another thread is waited for."""
-        self._check_free()
-        self._lock.acquire()
-        self._owner = get_ident()
-        if self._is_closed:
-            self._give_back()
-            self._check_open()
-
-    def _give_back(self) -> None:
-        self._owner = None
+    def _run(self, name: str, data: Data, host_context: Any, timeout: float | None) -> bytes:
+        life = self._life
+        if life.owner is not None:
+            life.check_free()
         try:
-            if self._is_closed:
-                self._drop()
-        finally:
-            self._lock.release()
-
-    def _is_mine(self) -> bool:
-        """Tell whether what asks runs inside the call that runs, on its thread or on one that it waits for."""
-        owner = self._owner
-        return owner is not None and first_caller(owner) == first_caller(get_ident())
-
-    def _check_free(self) -> None:
-        if self._is_mine():
-            raise _busy(is_awaited=self._awaits is not None and self._awaits.turn is not None)
-
-    def _elsewhere(self, run: Callable[[], T]) -> T:
-        """Return what `run` returns on a thread of ours, as this one has too small a stack."""
-        from extism._engine.large_stack import on_a_large_stack
-
-        return on_a_large_stack(run, self._cancel)
-
-    def _drop(self) -> None:
-        self._state.variables.come_home()
-        program, self._program = self._program, None
-        self._instance = None
-        self._entries = {}
-        if program is not None:
-            program.leave()
-        self._state.close()
-        if self._owns_compiled_plugin:
-            self.compiled_plugin = None
-
-    def _revive(self) -> Instance | RemoteInstance:
-        """Make a new instance; its initialisers have one `timeout_ms` together."""
-        try:
-            return self._made()
+            with life.lock:
+                life.owner = get_ident()
+                try:
+                    instance = life.instance
+                    if instance is None or instance.is_worn:
+                        instance = life.revive()
+                    limit = life.timeout_ms
+                    deadline = None if limit is timeout is None else deadline_after(limit, timeout)
+                    call = Call(name, life.state, data, deadline, host_context)
+                    try:
+                        run = life.entries.get(name) or life.entry(instance, name)
+                        ended = run(call)
+                        return ended if isinstance(ended, bytes) else settle(name, ended)
+                    finally:
+                        call.kernel = call.current = None  # `Call.end`, without the way there
+                finally:
+                    life.owner = None
+                    if life.is_closed:
+                        life.end_turn()
         except StackTooSmall:
-            return self._elsewhere(self._made)
+            # Not `self._run`, which the copies of a pool count.
+            return life.elsewhere(lambda: Plugin._run(self, name, data, host_context, timeout))
 
-    def _made(self) -> Instance | RemoteInstance:
-        self._state.variables.come_home()
-        self._instance = None
-        self._entries = {}
-        call = Call("", self._state, deadline=deadline_after(self._timeout_ms))
-        try:
-            # Kept before it is started, so that starting can be cancelled.
-            self._instance = instance = self._check_open().instance(self._wasi)
-            instance.start(call)
-        finally:
-            call.end()
-        return instance
+    def _arun(
+        self, name: str, data: Data, host_context: Any, timeout: float | None
+    ) -> Coroutine[Any, Any, bytes]:
+        from extism.acall import acall
+
+        return acall(self._life, name, data, host_context, timeout)
 
 
 class CancelHandle:
     """Ends the running call of a plugin; may be used from any thread, and after the plugin's end."""
 
-    __slots__ = ("_may", "_plugin")
+    __slots__ = ("_life", "_may")
 
-    def __init__(self, plugin: Plugin, may: Callable[[], bool] | None = None) -> None:
-        self._plugin = plugin
+    def __init__(self, life: Life, may: Callable[[], bool] | None = None) -> None:
+        self._life = life
         self._may = may
 
     @property
     def pointer(self) -> int:
         """A number that tells its plugin from the others that live; upstream's raw pointer, opaque here."""
-        return id(self._plugin)
+        return id(self._life.state)
 
     def cancel(self) -> bool:
         """End the call that runs now, if any; one that begins later is not touched."""
-        self._plugin._cancel(self._may)  # noqa: SLF001 - its own plugin
+        self._life.cancel(self._may)
         return True
-
-
-def _busy(*, is_awaited: bool) -> PluginBusy:
-    if is_awaited:
-        return PluginBusy(
-            "cannot make reentrant calls into plugin: a call of it is awaited on this very thread; await "
-            "`acall`, or use a second Plugin"
-        )
-    return PluginBusy(
-        "cannot make reentrant calls into plugin: a host function called the plugin that is "
-        "running it; use a second Plugin"
-    )
-
-
-def _name(name: object) -> str:
-    """Return the name of a function, where it is one."""
-    if not isinstance(name, str):
-        raise TypeError(f"function_name must be a str, not {type(name).__name__}")
-    return str(name)
-
-
-def _input(data: str | Buffer) -> bytes | bytearray | memoryview:
-    """Return bytes that are a plain row, copied only where they are none."""
-    if isinstance(data, str):
-        return data.encode()
-    if isinstance(data, bytes | bytearray):
-        return data
-    try:
-        # Upstream takes numbers of bytes.
-        view = memoryview(bytes(data) if isinstance(data, list | tuple) else data)
-    except TypeError:
-        raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}") from None
-    is_row = view.format == "B" and view.ndim == 1 and view.contiguous
-    return view if is_row else view.tobytes()
-
-
-def _buffer(output: bytes) -> ByteBuffer:
-    from extism.buffers import copy_of
-
-    return copy_of(output)
 
 
 def _state(

@@ -14,26 +14,23 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, Unpack
 
+from extism.calls import Calls
 from extism.compiled import CompiledPlugin
 from extism.errors import PluginClosed
 from extism.pooled import PluginOptions, PooledPlugin
 from extism.turns import CLOSED, Turns
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from types import TracebackType
 
-    from typing_extensions import Buffer
-
-    from extism.buffers import ByteBuffer
+    from extism._runtime.kernel import Data
     from extism.given import PluginSource
     from extism.plugin import Plugin
 
 __all__ = ["Pool", "PoolStatistics"]
-
-T = TypeVar("T")
 
 _COMPILE_OPTIONS: Final = (
     "wasi",
@@ -59,7 +56,7 @@ class PoolStatistics(NamedTuple):
         maximum: How many copies there may be.
         busy: How many are lent, or being made.
         idle: How many wait to be lent.
-        waiting: How many threads wait for one.
+        waiting: How many threads and tasks wait for one.
         created: How many were ever made.
         recycled: How many were closed because they were worn out, or because a call left them in doubt.
         lent: How often one was lent.
@@ -78,7 +75,7 @@ class PoolStatistics(NamedTuple):
     timed_out: int
 
 
-class Pool:
+class Pool(Calls):
     """
     Copies of one plugin for many threads and tasks: made when they are needed, used again, never more than `maximum`.
 
@@ -115,109 +112,6 @@ class Pool:
         limit = None if max_calls is None else _positive("max_calls", max_calls)
         self._turns = Turns(make, self.maximum, limit)
 
-    @overload
-    def call(
-        self,
-        function_name: str,
-        data: str | Buffer,
-        *,
-        host_context: Any = None,
-        timeout: float | None = None,
-    ) -> bytes: ...
-    @overload
-    def call(
-        self,
-        function_name: str,
-        data: str | Buffer,
-        parse: Callable[[bytes], T],
-        host_context: Any = None,
-        *,
-        timeout: float | None = None,
-    ) -> T: ...
-    @overload
-    def call(
-        self,
-        function_name: str,
-        data: str | Buffer,
-        parse: None,
-        host_context: Any = None,
-        *,
-        timeout: float | None = None,
-    ) -> ByteBuffer: ...
-    def call(
-        self,
-        function_name: str,
-        data: str | Buffer,
-        parse: Callable[[bytes], Any] | None = bytes,
-        host_context: Any = None,
-        *,
-        timeout: float | None = None,
-    ) -> Any:
-        """
-        Run an export on a copy, as `Plugin.call` does; the copy is given back before this returns.
-
-        `timeout` is that of the call. How long to wait for a copy is the pool's own `timeout`, or that of a
-        `with pool.plugin(timeout=...)` block.
-
-        Raises:
-            PoolTimeout: No copy became free within the pool's `timeout`.
-            PluginClosed: The pool was closed.
-            PluginBusy: This thread holds all copies itself.
-            Error: What `Plugin.call` raises, or what making a copy raises.
-        """
-        with self.plugin() as copy:
-            return copy.call(function_name, data, parse, host_context, timeout=timeout)
-
-    @overload
-    async def acall(
-        self,
-        function_name: str,
-        data: str | Buffer,
-        *,
-        host_context: Any = None,
-        timeout: float | None = None,
-    ) -> bytes: ...
-    @overload
-    async def acall(
-        self,
-        function_name: str,
-        data: str | Buffer,
-        parse: Callable[[bytes], T],
-        host_context: Any = None,
-        *,
-        timeout: float | None = None,
-    ) -> T: ...
-    @overload
-    async def acall(
-        self,
-        function_name: str,
-        data: str | Buffer,
-        parse: None,
-        host_context: Any = None,
-        *,
-        timeout: float | None = None,
-    ) -> ByteBuffer: ...
-    async def acall(
-        self,
-        function_name: str,
-        data: str | Buffer,
-        parse: Callable[[bytes], Any] | None = bytes,
-        host_context: Any = None,
-        *,
-        timeout: float | None = None,
-    ) -> Any:
-        """
-        Run an export on a copy, as `Plugin.acall` does; the event loop goes on while this waits for a copy, too.
-
-        Raises:
-            PoolTimeout: No copy became free within the pool's `timeout`.
-            PluginClosed: The pool was closed.
-            PluginBusy: This task holds all copies itself.
-            Error: What `Plugin.acall` raises, or what making a copy raises.
-        """
-        async with self.plugin() as copy:
-            return await copy.acall(function_name, data, parse, host_context, timeout=timeout)
-
     def plugin(self, timeout: float | None = None) -> Loan:
         """
         Lend a copy for the length of a `with` block, or of an `async with` block; it must not be used after it.
@@ -239,6 +133,14 @@ class Pool:
         if self._turns.is_closed:
             raise PluginClosed(CLOSED)
         return name in self._compiled.program.callable_names()
+
+    def _run(self, name: str, data: Data, host_context: Any, timeout: float | None) -> bytes:
+        with self.plugin() as copy:
+            return copy.call(name, data, host_context=host_context, timeout=timeout)
+
+    async def _arun(self, name: str, data: Data, host_context: Any, timeout: float | None) -> bytes:
+        async with self.plugin() as copy:
+            return await copy.acall(name, data, host_context=host_context, timeout=timeout)
 
     @property
     def statistics(self) -> PoolStatistics:

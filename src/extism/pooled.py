@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from extism._isolation.limits import Isolation
+    from extism._runtime.kernel import Data
     from extism.functions import Function
     from extism.limits import CompileLimits
     from extism.secret import Secret
@@ -61,39 +62,32 @@ class PooledPlugin(Plugin):
     call_count = 0
     _is_in_doubt = False
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        """
-        Run an export as `Plugin.call` does, and note whether the guest came to its end.
-
-        Raises:
-            PluginClosed: It was given back, or the plugin was closed.
-            Error: What `Plugin.call` raises.
-        """
-        self._count()
-        try:
-            return super().call(*args, **kwargs)
-        except BaseException as exc:
-            self._is_in_doubt = self._is_in_doubt or _leaves_doubt(exc)
-            raise
-
     def cancel_handle(self) -> CancelHandle:
         """Return what ends the running call of this loan; when the copy was given back, it does nothing."""
         self._check_open()
         loan = self.loan
-        return CancelHandle(self, lambda: self.is_lent and self.loan == loan)
+        return CancelHandle(self._life, lambda: self.is_lent and self.loan == loan)
 
-    async def acall(self, *args: Any, **kwargs: Any) -> Any:
-        """
-        Run an export as `Plugin.acall` does, and note whether the guest came to its end.
+    def is_worn(self, max_calls: int | None) -> bool:
+        """Return whether it is not to be lent again."""
+        is_spent = max_calls is not None and self.call_count >= max_calls
+        return is_spent or self._is_in_doubt or self._life.is_closed
 
-        Raises:
-            PluginClosed: It was given back, or the plugin was closed.
-            Error: What `Plugin.acall` raises.
-        """
+    def _run(self, name: str, data: Data, host_context: Any, timeout: float | None) -> bytes:
         self._count()
         try:
-            return await super().acall(*args, **kwargs)
+            return super()._run(name, data, host_context, timeout)
         except BaseException as exc:
+            # Ctrl-C and the like leave the guest in doubt, too.
+            self._is_in_doubt = self._is_in_doubt or _leaves_doubt(exc)
+            raise
+
+    async def _arun(self, name: str, data: Data, host_context: Any, timeout: float | None) -> bytes:
+        self._count()
+        try:
+            return await super()._arun(name, data, host_context, timeout)
+        except BaseException as exc:
+            # So does a task that is cancelled.
             self._is_in_doubt = self._is_in_doubt or _leaves_doubt(exc)
             raise
 
@@ -103,11 +97,6 @@ class PooledPlugin(Plugin):
                 "the plugin was given back to its pool; use it inside its `with` block"
             )
         self.call_count += 1
-
-    def is_worn(self, max_calls: int | None) -> bool:
-        """Return whether it is not to be lent again."""
-        is_spent = max_calls is not None and self.call_count >= max_calls
-        return is_spent or self._is_in_doubt or self._is_closed
 
 
 def _leaves_doubt(error: BaseException) -> bool:

@@ -24,15 +24,13 @@ from extism.errors import PluginBusy, PluginClosed, PoolTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from threading import Lock
     from typing import Protocol, Self
 
     from extism.pooled import PooledPlugin
 
     class Signal(Protocol):
-        """A lock, or something like it."""
-
-        def acquire(self, blocking: bool = ..., timeout: float = ...) -> bool:  # noqa: FBT001
-            """Wait until it is released."""
+        """A lock that is held, or what a task waits for (`_runtime/loops.py`)."""
 
         def release(self) -> None:
             """Wake who waits for it."""
@@ -47,24 +45,25 @@ class Turn:
     """
     Somebody's turn to have a copy.
 
+    Args:
+        signal: Released when they need not wait any longer.
+        task: Who they are, if they await it (`awaited_turns.py`); None for a thread.
+
     Attributes:
         copy: What they got; None while they wait, and while they make one.
         calls_before: How many calls it had run when they got it.
         is_refused: Whether the pool was closed before they got one.
-        signal: Locked until they need not wait any longer.
-        task: Who they are, if they await it (`awaited_turns.py`); None for a thread.
         thread: Who they are, or where their loop runs.
     """
 
     __slots__ = ("calls_before", "copy", "is_refused", "signal", "task", "thread")
-    signal: Signal
 
-    def __init__(self) -> None:
+    def __init__(self, signal: Signal, task: object = None) -> None:
         self.copy: PooledPlugin | None = None
         self.calls_before = 0
         self.is_refused = False
-        self.task: object = None
-        self.signal = self._signal()
+        self.signal = signal
+        self.task = task
         self.thread = first_caller(threading.get_ident())
 
     def lent(self) -> Self:
@@ -73,11 +72,6 @@ class Turn:
         self.copy.loan += 1
         self.copy.is_lent = True
         return self
-
-    def _signal(self) -> Signal:
-        signal = threading.Lock()
-        signal.acquire()
-        return signal
 
     def is_needed_by(self, waiting: Turn) -> bool:
         """Tell whether who has this turn cannot give back its copy while `waiting` waits."""
@@ -158,13 +152,16 @@ class Turns:
             PluginBusy: This thread holds all copies itself, and would wait for ever.
             Error: A copy could not be made.
         """
-        turn = Turn()
+        signal = threading.Lock()
+        signal.acquire()
+        turn = Turn(signal)
         try:
             self.queue_up(turn)
-            self._wait(turn, timeout)
+            self._wait(turn, signal, timeout)
             if turn.copy is None:
                 turn.copy = self.make()
         except BaseException:
+            # Ctrl-C, say: a place in the queue must not be lost.
             self.give_up(turn)
             raise
         return turn.lent()
@@ -174,15 +171,15 @@ class Turns:
         self._waiting.append(turn)
         self._settle()
 
-    def _wait(self, turn: Turn, timeout: float | None) -> None:
-        if turn.signal.acquire(blocking=False):
+    def _wait(self, turn: Turn, signal: Lock, timeout: float | None) -> None:
+        if signal.acquire(blocking=False):
             turn.check()
             return
         longest = threading.TIMEOUT_MAX
         seconds = longest if timeout is None else min(max(timeout, 0), longest)
         if seconds == longest and self.is_stuck(turn):
             raise self.busy("thread")
-        if not turn.signal.acquire(timeout=seconds) and self.leave(turn):
+        if not signal.acquire(timeout=seconds) and self.leave(turn):
             raise self.late(timeout)
         turn.check()
 

@@ -224,7 +224,7 @@ def test_nothing_is_left_when_all_is_done(together):
 
     def work(seed):
         plugin = extism.Plugin(GUEST, functions=[host])
-        references.append(weakref.ref(plugin._instance.store))
+        references.append(weakref.ref(plugin._life.instance.store))
         references.append(weakref.ref(plugin))
         for n in range(10):
             context = Context(f"raise {seed}-{n}")

@@ -548,7 +548,7 @@ def script(tmp_path, text, *arguments):
     path.write_text(
         "import extism, os, sys, signal, threading, time\n"
         f"plugin = extism.Plugin({guest.encode()!r}, functions=[], isolation='process')\n"
-        "worker = plugin._program._worker.pid\n"
+        "worker = plugin._life.program._worker.pid\n"
         f"print(worker, flush=True)\n{text}\n"
     )
     return subprocess.Popen(
@@ -615,11 +615,11 @@ plugin.vars["k"] = b"kept"
 child = os.fork()
 if not child:
     good = plugin.call("echo", "child") == b"child" and plugin.vars["k"] == b"kept"
-    good = good and plugin._program._worker.pid != worker
+    good = good and plugin._life.program._worker.pid != worker
     plugin.close()
     os._exit(0 if good else 9)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-print(plugin.call("echo", "parent").decode(), plugin._program._worker.pid == worker)
+print(plugin.call("echo", "parent").decode(), plugin._life.program._worker.pid == worker)
 """
     with script(tmp_path, text) as parent:
         parent.stdout.readline()

@@ -217,7 +217,7 @@ def test_a_plugin_is_freed_without_the_collector():
             ],
         )
         made.call("run", "x")
-        store = weakref.ref(made._instance.store)
+        store = weakref.ref(made._life.instance.store)
         references = [weakref.ref(made), store, weakref.ref(made.compiled_plugin)]
         del made
 
@@ -229,7 +229,7 @@ def test_a_plugin_is_freed_without_the_collector():
 def test_closing_frees_the_memory_though_the_plugin_is_kept():
     """A closed plug-in holds no store."""
     made = extism.Plugin(STATEFUL)
-    store = weakref.ref(made._instance.store)
+    store = weakref.ref(made._life.instance.store)
     made.close()
 
     assert store() is None

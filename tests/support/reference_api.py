@@ -154,7 +154,7 @@ def _entry(name: str, module: str) -> Iterable[str]:
     yield markdown(text)
     node = nodes[-1]
     if isinstance(node, ast.ClassDef):
-        for member in members(node):
+        for member in members(module, node):
             yield from _member(name, member)
 
 

@@ -93,13 +93,22 @@ def docstring(module: str, node: Definition) -> str:
     return ""
 
 
-def members(node: ast.ClassDef) -> list[list[Function]]:
-    """The public methods and properties of a class, in its order, each behind its overloads."""
+def members(module: str, node: ast.ClassDef) -> list[list[Function]]:
+    """The public methods and properties of a class, those of its bases first, each behind its overloads."""
     found: dict[str, list[Function]] = {}
-    for each in _shown(node.body):
+    for each in [*_inherited(module, node), *_shown(node.body)]:
         if isinstance(each, Function) and not each.name.startswith("_"):
             found.setdefault(each.name, []).append(each)
     return list(found.values())
+
+
+def _inherited(module: str, node: ast.ClassDef) -> Iterator[ast.stmt]:
+    """What stands in the bases of a class that come from other modules of the house."""
+    for line_ in tree(module).body:
+        if isinstance(line_, ast.ImportFrom) and (line_.module or "").startswith("extism."):
+            names = {each.name for each in line_.names} & {ast.unparse(base) for base in node.bases}
+            for base in [each for name in names for each in definitions(line_.module, name)]:
+                yield from _shown(base.body) if isinstance(base, ast.ClassDef) else ()
 
 
 def fields(node: ast.ClassDef) -> list[ast.AnnAssign]:

@@ -12,17 +12,16 @@ __all__ = ["VARIABLE", "awaited_calls"]
 VARIABLE = "EXTISM_TEST_ACALL"
 """The environment variable that has all calls of a process awaited."""
 
-_call = Plugin.call
+_run = Plugin._run
 
 
-def _awaited(self, function_name, data, parse=bytes, host_context=None, *, timeout=None):
-    """As `Plugin.call`; a host function that is running on a loop has no other choice than the plain path."""
+def _awaited(self, name, data, host_context, timeout):
+    """As `Plugin._run`; a host function that is running on a loop has no other choice than the plain path."""
     if asyncio._get_running_loop() is not None:
-        return _call(self, function_name, data, parse, host_context, timeout=timeout)
+        return _run(self, name, data, host_context, timeout)
     loop = asyncio.new_event_loop()
     try:
-        awaited = Plugin.acall(self, function_name, data, parse, host_context, timeout=timeout)
-        return loop.run_until_complete(awaited)
+        return loop.run_until_complete(Plugin._arun(self, name, data, host_context, timeout))
     finally:
         loop.close()
 
@@ -30,8 +29,8 @@ def _awaited(self, function_name, data, parse=bytes, host_context=None, *, timeo
 @contextmanager
 def awaited_calls():
     """While it lasts, every plain call is awaited instead."""
-    Plugin.call = _awaited
+    Plugin._run = _awaited
     try:
         yield
     finally:
-        Plugin.call = _call
+        Plugin._run = _run

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from extism.compiled import CompiledPlugin
@@ -22,7 +24,7 @@ def own_native_cache(tmp_path_factory):
 
 def arrive(turns):
     """Somebody draws a turn; what `_assign` says is done by the test."""
-    turn = Turn()
+    turn = Turn(threading.Lock())
     turns._waiting.append(turn)
     return turn
 

@@ -1,5 +1,5 @@
 """
-What calls need of the event loop that they are awaited on: waits that end with the call, and turns to compute.
+What calls need of the event loop that they are awaited on: signals, waits that end with the call, and turns to compute.
 
 Theory of operation of turns: code that computes is stopped at each epoch, having had the thread for a millisecond or
 two. It then queues up here; a call that begins just after code has used up such a slice queues up as well. Between two
@@ -19,11 +19,15 @@ from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from extism.errors import CallError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from extism._engine.fibers import Awaited
     from extism._engine.store import Store
+
+__all__ = ["Rounds", "Signal", "rounds_of", "running_loop", "settle_wait"]
 
 _AT_ONCE: Final = -1.0
 """A time of the loop's clock that has passed."""
@@ -34,7 +38,61 @@ _ROUNDS: Final = 3
 _BATCH: Final = 16
 """Calls that go on together; those behind the first that uses up a slice find that out, and queue up again."""
 
-__all__ = ["Rounds", "rounds_of", "settle_wait"]
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """
+    Return the loop that runs on this thread.
+
+    Raises:
+        CallError: There is none.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise CallError(
+            "calls are awaited on asyncio's event loop, and none is running on this thread; in trio, use "
+            "trio-asyncio: `await trio_asyncio.aio_as_trio(plugin.acall)(...)`"
+        ) from None
+
+
+class Signal:
+    """
+    Something that a task of this loop waits for, and that any thread may release.
+
+    Attributes:
+        is_set: Whether it was released, and not cleared since.
+    """
+
+    __slots__ = ("_event", "_loop", "is_set")
+
+    def __init__(self) -> None:
+        self._loop = running_loop()
+        self._event = asyncio.Event()
+        self.is_set = False
+
+    def release(self) -> None:
+        """Wake the task that waits."""
+        self.is_set = True
+        try:
+            self._loop.call_soon_threadsafe(self._event.set)
+        except RuntimeError:
+            return  # its loop has ended, and the task with it
+
+    async def wait(self, timeout: float | None) -> bool:
+        """Wait until it is released; False if that took too many seconds."""
+        if self.is_set:
+            return True
+        try:
+            async with asyncio.timeout(timeout):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def clear(self) -> None:
+        """Let it be waited for again; for the task that waits, and nobody else."""
+        self.is_set = False
+        self._event.clear()
 
 
 class _Place:
@@ -112,6 +170,8 @@ def rounds_of(loop: asyncio.AbstractEventLoop) -> Rounds:
 
 class _Alarm:
     """Ends a wait when the call is cancelled, from any thread."""
+
+    __slots__ = ("_limit", "_loop", "is_over")
 
     def __init__(self, limit: asyncio.Timeout) -> None:
         self._limit = limit

@@ -49,12 +49,14 @@ def plugin(request):
 
 
 def kernel_of(plugin):
-    return plugin._instance._kernel
+    return plugin._life.instance._kernel
 
 
 def is_lent(plugin):
     """Whether the guest finds variables without asking."""
-    return plugin._state.variables._shelf is not None and not plugin._state.variables._values
+    return (
+        plugin._life.state.variables._shelf is not None and not plugin._life.state.variables._values
+    )
 
 
 @pytest.fixture
@@ -327,7 +329,7 @@ def test_variables_come_home_before_their_instance_goes(plugin, act):
     for _ in range(2 * PATIENCE):
         plugin.call("set", b"kept")
     kept = plugin.vars
-    store = weakref.ref(plugin._instance.store)
+    store = weakref.ref(plugin._life.instance.store)
     gc.disable()
     try:
         getattr(plugin, act)()
@@ -392,7 +394,7 @@ def test_another_thread_sets_while_the_guest_sets(plugin):
 
     assert count > 10
     assert dict(plugin.vars) == {"key": (199_999).to_bytes(8, "little") * 2, "other": last}
-    assert plugin._state.variables.used == 48 + 3 + 16 + 48 + 5 + len(last)
+    assert plugin._life.state.variables.used == 48 + 3 + 16 + 48 + 5 + len(last)
 
 
 # ------------------------------------------------ the rules, without a kernel

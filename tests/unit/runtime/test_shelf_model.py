@@ -194,7 +194,7 @@ class VariablesAgainstADict(RuleBasedStateMachine):
     @invariant()
     def is_the_dict(self):
         if hasattr(self, "plugin"):
-            variables = self.plugin._state.variables
+            variables = self.plugin._life.state.variables
 
             assert dict(variables.snapshot()) == self.model
             assert variables.used == self.used(self.model)
