@@ -18,6 +18,8 @@ from _thread import get_ident
 from ctypes import byref, c_char, c_size_t, c_uint64, c_void_p
 from struct import Struct
 
+from extism._cached import cache
+from extism._dataclass import dataclass
 from extism._engine.bindings import VALUE_KINDS, Func, Handle, lib
 from extism._engine.faults import Interrupted
 from extism._engine.interrupts import BRISK_TICK, SLICE_TICKS, StopReason, depth, running_stores
@@ -48,6 +50,44 @@ _DELETE: Final = lib.wasmtime_call_future_delete
 _VALUE_BYTES: Final = 32
 _FORMATS: Final = {"i32": "7xi20x", "i64": "7xq16x", "f32": "7xf20x", "f64": "7xd16x"}
 """One value in its slot; before it stands one byte for its kind."""
+
+_ERROR: Final = Struct("<Q")
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """
+    How the values of functions of one type lie in a buffer, behind them the address of an error.
+
+    ::
+
+        | parameters, 32 bytes each | results, 32 bytes each | error, 8 bytes |
+    """
+
+    buffer: Any
+    param_count: c_size_t
+    result_count: c_size_t
+    results_at: int
+    error_at: int
+    kinds: tuple[int, ...]
+    pack: Callable[..., None]
+    unpack: Callable[..., tuple[Any, ...]]
+
+
+@cache
+def _shape(params: tuple[str, ...], results: tuple[str, ...]) -> _Shape:
+    results_at = _VALUE_BYTES * len(params)
+    error_at = results_at + _VALUE_BYTES * len(results)
+    return _Shape(
+        c_char * (error_at + _ERROR.size),
+        c_size_t(len(params)),
+        c_size_t(len(results)),
+        results_at,
+        error_at,
+        tuple([VALUE_KINDS[kind] for kind in params]),
+        Struct("<" + "".join(f"B{_FORMATS[kind]}" for kind in params)).pack_into,
+        Struct("<" + "".join(f"x{_FORMATS[kind]}" for kind in results)).unpack_from,
+    )
 
 
 def are_usable() -> bool:
@@ -112,15 +152,11 @@ class Fiber:
 
     __slots__ = (
         "_arguments",
+        "_buffer",
         "_clock",
         "_data",
-        "_error",
         "_future",
-        "_kinds",
-        "_pack",
-        "_params",
-        "_results",
-        "_unpack",
+        "_shape",
         "store",
         "waits_for",
     )
@@ -132,22 +168,19 @@ class Fiber:
         self.store = store
         self._clock = store.engine.clock
         self._data: object = None
-        self._error = c_void_p()
         self.waits_for: Awaited | None = None
-        self._params = (c_char * (_VALUE_BYTES * len(params)))()
-        self._results = (c_char * (_VALUE_BYTES * len(results)))()
-        self._kinds = [VALUE_KINDS[kind] for kind in params]
-        self._pack = Struct("<" + "".join(f"B{_FORMATS[kind]}" for kind in params)).pack_into
-        self._unpack = Struct("<" + "".join(f"x{_FORMATS[kind]}" for kind in results)).unpack_from
+        self._shape = shape = _shape(tuple(params), tuple(results))
+        self._buffer = buffer = shape.buffer()
+        # Not addresses: these hold what they refer to.
         self._arguments = (
             c_void_p(store.context),
             byref(func),
-            byref(self._params),
-            c_size_t(len(params)),
-            byref(self._results),
-            c_size_t(len(results)),
+            byref(buffer),
+            shape.param_count,
+            byref(buffer, shape.results_at),
+            shape.result_count,
             byref(store.trap),
-            byref(self._error),
+            byref(buffer, shape.error_at),
         )
 
     def start(self, data: object, deadline: float | None, *values: float) -> None:
@@ -160,8 +193,8 @@ class Fiber:
             values: One number for each parameter.
         """
         if values:
-            pairs = zip(self._kinds, values, strict=True)
-            self._pack(self._params, 0, *[each for pair in pairs for each in pair])
+            pairs = zip(self._shape.kinds, values, strict=True)
+            self._shape.pack(self._buffer, 0, *[each for pair in pairs for each in pair])
         store = self.store
         store.span += 1
         store.deadline = deadline
@@ -223,13 +256,16 @@ class Fiber:
         Raises:
             BaseException: The handler of a signal raised it while the code ran.
         """
-        error, self._error.value = self._error.value, None
+        at = self._shape.error_at
+        (error,) = _ERROR.unpack_from(self._buffer, at)
+        if error:
+            _ERROR.pack_into(self._buffer, at, 0)
         return self.store.fault(error)
 
     @property
     def results(self) -> tuple[Any, ...]:
         """What a call that has ended gave, integers signed."""
-        return self._unpack(self._results)
+        return self._shape.unpack(self._buffer, self._shape.results_at)
 
     def end(self) -> None:
         """

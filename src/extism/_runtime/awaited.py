@@ -1,144 +1,145 @@
 """
-One call that is awaited: the twin of the entries in `instance.py`, on a fiber.
+Calls that are awaited: the twin of the entries in `instance.py`, on a fiber.
 
-Each function returns what runs a call of one export, given its parts; the caller keeps it as long as the instance is
-not worn. What runs between two stops is the guest; what runs while it is stopped is the event loop.
+An entry runs the calls of one export; its maker keeps it as long as the instance is not worn. What runs between two
+stops is the guest; what runs while it is stopped is the event loop. Ten thousand may wait at once, so what each
+keeps is little: Python's collector looks at every object again and again.
 """
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from extism._dataclass import dataclass
-from extism._runtime.fusing import ENTRY, ENTRY_TYPE
 from extism._runtime.kernel import FIRST, NoRoom
-from extism._runtime.loops import rounds_of, settle_wait
+from extism._runtime.loops import rounds_of, running_loop, settle_wait
 from extism._runtime.outcome import Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
+    from typing import TypeAlias
 
     from extism._engine.faults import Fault
     from extism._engine.fibers import Fiber
-    from extism._engine.linker import Instance as EngineInstance
     from extism._runtime.call import Call
     from extism._runtime.kernel import Kernel
-    from extism._wasm.model import FuncType
 
-__all__ = ["AwaitedEntry", "Parts", "entry_apart", "entry_fused"]
+    Settle: TypeAlias = Callable[[Call, int, Fault | None], Exit]
 
-AwaitedEntry: TypeAlias = "Callable[[Call], Awaitable[bytes | Exit]]"
+__all__ = ["ApartEntry", "AwaitedEntry", "FusedEntry"]
 
 
-@dataclass(frozen=True)
-class Parts:
+class AwaitedEntry:
     """
-    What a call needs of an instance.
+    What runs calls of one export, one at a time.
 
-    Attributes:
-        main: The module whose export is called.
-        kernel: Its kernel.
-        fuel: How much a call may execute; None where the engine does not count.
+    Args:
+        fiber: On which it runs.
+        kernel: Of its instance.
         settle: Looks at everything that can have happened to a call.
         wear: Called when the guest was ended in the middle: the instance is not to be used again.
+        fuel: How much a call may execute; None where the engine does not count.
     """
 
-    main: EngineInstance
-    kernel: Kernel
-    fuel: int | None
-    settle: Callable[[Call, int, Fault | None], Exit]
-    wear: Callable[[], None]
+    __slots__ = ("_fiber", "_fuel", "_kernel", "_settle", "_wear")
 
+    def __init__(
+        self,
+        fiber: Fiber,
+        kernel: Kernel,
+        settle: Settle,
+        wear: Callable[[], None],
+        fuel: int | None = None,
+    ) -> None:
+        self._fiber = fiber
+        self._kernel = kernel
+        self._settle = settle
+        self._wear = wear
+        self._fuel = fuel
 
-def entry_fused(parts: Parts, name: str) -> AwaitedEntry:
-    """Return what runs calls where the kernel is in the module."""
-    fiber = parts.main.fiber(ENTRY + name, ENTRY_TYPE.params, ENTRY_TYPE.results)
-    kernel = parts.kernel
-
-    def prepare(call: Call) -> int:
-        data = call.input
-        length = len(data)
-        if length > kernel.room:
-            kernel.reach(data)
-        else:
-            kernel.bytes[FIRST : FIRST + length] = data
-        return length
-
-    def finish(call: Call) -> bytes | Exit:
-        fault = fiber.fault()
-        if fault is not None:
-            return parts.settle(call, 0, fault)
-        code, offset, length, error = fiber.results
-        if not (code or error or call.is_late or call.function == _START):
-            output = kernel.bytes[offset : offset + length].tobytes()
-            if len(output) == length:
-                return output
-        return parts.settle(call, code, None)
-
-    return _running(parts, fiber, prepare, finish)
-
-
-def entry_apart(parts: Parts, name: str, kind: FuncType) -> AwaitedEntry:
-    """Return what runs calls where the kernel is an instance of its own."""
-    fiber = parts.main.fiber(name, kind.params, kind.results)
-    store, fuel = fiber.store, parts.fuel
-
-    def prepare(call: Call) -> None:
-        parts.kernel.begin(call.input)
-        if fuel is not None:
-            store.set_fuel(fuel)
-
-    def finish(call: Call) -> Exit:
-        fault = fiber.fault()
-        code = fiber.results[0] if fault is None and kind.results else 0
-        return parts.settle(call, code, fault)
-
-    return _running(parts, fiber, prepare, finish)
-
-
-_START = "_start"
-
-
-def _running(
-    parts: Parts,
-    fiber: Fiber,
-    prepare: Callable[[Call], int | None],
-    finish: Callable[[Call], bytes | Exit],
-) -> AwaitedEntry:
-    kernel, store = parts.kernel, fiber.store
-
-    async def run(call: Call) -> bytes | Exit:
+    async def __call__(self, call: Call) -> bytes | Exit:
+        """Run one call, and return its output, or how it ended."""
+        fiber, kernel = self._fiber, self._kernel
         call.kernel = kernel
-        rounds = rounds_of(asyncio.get_running_loop())
+        rounds = rounds_of(running_loop())
         if rounds.is_spent:
             await rounds.turn()
         has_ended = True
         try:
             if kernel.level_lease:
                 kernel.renew_level(call.state.log)
-            length = prepare(call)
-            fiber.start(call, call.deadline, *(() if length is None else (length,)))
+            self._begin(call)
             has_ended = False
             while not fiber.step():
                 awaited = fiber.waits_for
                 if awaited is not None:
-                    await settle_wait(store, awaited)
+                    await settle_wait(fiber.store, awaited)
                 else:
                     rounds.spend()
                     await rounds.turn()
             has_ended = True
-            return finish(call)
+            return self._end(call)
         except NoRoom:
             return Exit(code=-1, is_out_of_memory=True)
-        except (
-            BaseException
-        ):  # cancelled, or of a signal's handler: nobody hears how the guest ended
+        except BaseException:
+            # Cancelled, or of a signal's handler: nobody hears how the guest ended.
             kernel.purse.take_want()
             raise
         finally:
             if not has_ended:
-                parts.wear()
+                self._wear()
             fiber.end()
 
-    return run
+    def _begin(self, call: Call) -> None:
+        """Hand over the input, and begin the call on the fiber."""
+        raise NotImplementedError
+
+    def _end(self, call: Call) -> bytes | Exit:
+        """Return the output of a call that has ended, or how it ended."""
+        raise NotImplementedError
+
+
+class FusedEntry(AwaitedEntry):
+    """Where the kernel is in the module: one function begins the call, runs it, and says where the output is."""
+
+    __slots__ = ()
+
+    def _begin(self, call: Call) -> None:
+        kernel, data = self._kernel, call.input
+        length = len(data)
+        if length > kernel.room:
+            kernel.reach(data)
+        else:
+            kernel.bytes[FIRST : FIRST + length] = data
+        self._fiber.start(call, call.deadline, length)
+
+    def _end(self, call: Call) -> bytes | Exit:
+        fiber = self._fiber
+        fault = fiber.fault()
+        if fault is not None:
+            return self._settle(call, 0, fault)
+        code, offset, length, error = fiber.results
+        if not (code or error or call.is_late or call.function == _START):
+            output = self._kernel.bytes[offset : offset + length].tobytes()
+            if len(output) == length:
+                return output
+        return self._settle(call, code, None)
+
+
+class ApartEntry(AwaitedEntry):
+    """Where the kernel is an instance of its own."""
+
+    __slots__ = ()
+
+    def _begin(self, call: Call) -> None:
+        self._kernel.begin(call.input)
+        if self._fuel is not None:
+            self._fiber.store.set_fuel(self._fuel)
+        self._fiber.start(call, call.deadline)
+
+    def _end(self, call: Call) -> bytes | Exit:
+        fault = self._fiber.fault()
+        results = () if fault is not None else self._fiber.results
+        return self._settle(call, results[0] if results else 0, fault)
+
+
+_START = "_start"

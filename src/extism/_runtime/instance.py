@@ -270,12 +270,15 @@ class Instance:
 
     def awaited_entry(self, name: str) -> AwaitedEntry:
         """Return what `entry` does, for calls that are awaited: on a fiber, without a thread (`awaited.py`)."""
-        from extism._runtime.awaited import Parts, entry_apart, entry_fused
+        from extism._runtime.awaited import ApartEntry, FusedEntry
 
-        kind = self._program.function_type(name)
+        kind, main, fuel = self._program.function_type(name), self._main, self._program.fuel
         self._is_new = False  # it is called at once
-        parts = Parts(self._main, self._kernel, self._program.fuel, self._exit, self._wear)
-        return entry_fused(parts, name) if self._is_fused else entry_apart(parts, name, kind)
+        if self._is_fused:
+            fiber = main.fiber(ENTRY + name, ENTRY_TYPE.params, ENTRY_TYPE.results)
+            return FusedEntry(fiber, self._kernel, self._exit, self._wear)
+        fiber = main.fiber(name, kind.params, kind.results)
+        return ApartEntry(fiber, self._kernel, self._exit, self._wear, fuel)
 
     def _wear(self) -> None:
         self.is_worn = True
