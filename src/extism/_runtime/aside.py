@@ -11,7 +11,7 @@ import asyncio
 import threading
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from extism._engine.large_stack import start
 from extism._engine.stacks import MAX_DEPTH, enrol
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["aside"]
 
+_AGAIN: Final = 0.01
+"""Seconds after which who is to be stopped is told so again: it may not have begun when it was first."""
+
 
 async def aside(run: Callable[[], T], stop: Callable[[], object]) -> T:
     """
@@ -32,7 +35,7 @@ async def aside(run: Callable[[], T], stop: Callable[[], object]) -> T:
 
     Args:
         run: What to do.
-        stop: Makes `run` end soon; called from the loop, once for each time that the caller is cancelled.
+        stop: Makes `run` end soon, if it has begun; called from the loop when the caller is cancelled, until it has.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -49,9 +52,10 @@ async def aside(run: Callable[[], T], stop: Callable[[], object]) -> T:
     cancelled: asyncio.CancelledError | None = None
     while not done.done():
         try:
-            await asyncio.wait([done])
+            await asyncio.wait([done], timeout=None if cancelled is None else _AGAIN)
         except asyncio.CancelledError as exc:
             cancelled = exc
+        if cancelled is not None:
             stop()
     if cancelled is not None:
         done.exception()
