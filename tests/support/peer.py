@@ -147,11 +147,11 @@ def environment_of(python: Path | str) -> dict[str, str]:
 class Worker:
     """One package, in a process of its own that is started when needed and again after a crash."""
 
-    def __init__(self, python: Path | str, log: str = "") -> None:
+    def __init__(self, python: Path | str, log: str = "", **environ: str) -> None:
         if not Path(python).exists():
             raise FileNotFoundError(f"{python} is not there: `make test` installs the peer")
         self._command = [str(python), str(WORKER), log]
-        self._environment = environment_of(python)
+        self._environment = environment_of(python) | environ
         self._process: subprocess.Popen[str] | None = None
 
     def play(self, scene: dict[str, Any], seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
@@ -262,6 +262,11 @@ def _faults(ours: Played, theirs: Played):
 
 def our_worker(log: str = "") -> Worker:
     return Worker(sys.executable, log)
+
+
+def awaiting_worker(log: str = "") -> Worker:
+    """Ours, with every call awaited."""
+    return Worker(sys.executable, log, EXTISM_TEST_ACALL="1")
 
 
 def their_worker(log: str = "") -> Worker:

@@ -4,6 +4,7 @@ The host functions of the differential suite, written once and decorated by eith
 Only what both packages offer is used. `HEARD` is what functions without a result were told.
 """
 
+import asyncio
 import json
 import time
 from typing import Annotated, Any
@@ -46,6 +47,11 @@ def add(plugin, inputs, outputs, *user_data):
 @offer()
 def shout(text: str) -> str:
     return text.upper()
+
+
+@offer()
+def is_awaited(text: str) -> str:
+    return f"{text} {asyncio._get_running_loop() is not None}"
 
 
 @offer()
