@@ -7,6 +7,7 @@ and `_pytest.py` has it run on both.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -18,6 +19,7 @@ from extism._capabilities.http import Response
 from extism._compiler.overlay import RUNTIME
 from extism._wasm.model import FuncType
 from extism._wasm.reader import read
+from extism.bodies import is_async
 from extism.compiled import CompiledPlugin
 from extism.compiler import build
 from extism.errors import CallError, CapabilityDenied, FunctionNotFound, GuestError, GuestExit
@@ -67,12 +69,14 @@ class InWasm:
         logger.addHandler(_Kept(self.logs, log_level))
         self._stack = contextlib.ExitStack()
         self._stack.callback(logger.handlers.clear)
-        compiled = CompiledPlugin(manifest, wasi=True, functions=_all_functions(wasm, functions))
+        given = _all_functions(wasm, functions)
+        self._is_awaited = any(is_async(each.f) for each in given)
+        compiled = CompiledPlugin(manifest, wasi=True, functions=given)
         self._plugin = self._stack.enter_context(
             Plugin(compiled, http_response_headers=True, logger=logger.name)
         )
         # The test stands where the network is.
-        self._plugin._state._make_http = lambda: _Answers(self._web)  # type: ignore[assignment,return-value]  # noqa: SLF001
+        self._plugin._life.state._make_http = lambda: _Answers(self._web)  # type: ignore[assignment,return-value]  # noqa: SLF001
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +113,7 @@ class InWasm:
     ) -> Any:
         """Call an exported function and return its output, or what `parse` makes of it."""
         try:
-            output = self._plugin.call(function, values.encode_any(data))
+            output = self._output(function, values.encode_any(data))
         except FunctionNotFound as error:
             raise LookupError(str(error)) from error
         except CallError as error:
@@ -118,6 +122,11 @@ class InWasm:
                 str(error), error.exit_code, function, is_of_host=not is_of_guest
             ) from (error.__cause__ or error)
         return output if parse is None else parse(output)
+
+    def _output(self, function: str, data: bytes) -> bytes:
+        if not self._is_awaited:
+            return self._plugin.call(function, data)
+        return asyncio.run(self._plugin.acall(function, data))
 
 
 def _all_functions(wasm: bytes, given: Iterable[Any] | Mapping[Any, Any]) -> list[Function]:

@@ -108,3 +108,59 @@ def test_a_python_plugin_is_awaited(python_plugin, registry):
     found, seconds = asyncio.run(main())
     assert found == [b"AB", b"CB", b"slept", b"AGAINB"]
     assert seconds < 30
+
+
+AWAITS = """
+import asyncio
+import extism
+
+
+@extism.import_fn("extism:host/user", "find")
+async def find(key: str) -> str: ...
+
+
+@extism.import_fn("extism:host/user", "ask")
+def ask(key: str) -> str: ...
+
+
+async def found(key):
+    async with asyncio.timeout(60):
+        await asyncio.sleep(0.01)
+        return await find(key) + await find(ask(key))
+
+
+@extism.plugin_fn
+async def both(keys: list[str]) -> list[str]:
+    return await asyncio.gather(*map(found, keys))
+"""
+
+
+def test_async_functions_of_a_python_plugin_await_those_of_the_host(python_plugin, registry):
+    """Its coroutines get their answers, one host function after the other; the loop of the host goes on meanwhile."""
+    seen = []
+
+    @extism.host_fn()
+    async def find(key: str) -> str:
+        seen.append(key)
+        await asyncio.sleep(0.02)
+        if key == "bad":
+            raise KeyError(key)
+        return key.upper()
+
+    @extism.host_fn()
+    async def ask(key: str) -> str:
+        await asyncio.sleep(0)
+        return key + key
+
+    compiled = extism.CompiledPlugin(str(python_plugin(AWAITS)), wasi=True, functions=[find, ask])
+    guests = [extism.Plugin(compiled) for _ in range(2)]
+
+    async def main():
+        calls = [guest.acall("both", '["a", "b"]') for guest in guests]
+        answers = await asyncio.gather(*calls)
+        with pytest.raises(extism.errors.HostFunctionError, match="find raised KeyError"):
+            await guests[0].acall("both", '["bad"]')
+        return [*answers, await guests[0].acall("both", '["c"]')]
+
+    assert asyncio.run(main()) == [b'["AAA", "BBB"]', b'["AAA", "BBB"]', b'["CCC"]']
+    assert sorted(seen[:8]) == ["a", "a", "aa", "aa", "b", "b", "bb", "bb"]

@@ -177,7 +177,7 @@ class _Reader:
                 decorator,
                 hint='write both as literal strings: @extism.import_fn("extism:host/user", "name")',
             )
-        if not isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.ClassDef):
             raise self._fault(f"import_fn expects a plain function, {node.name} is not one", node)
         if pair[0] in {abi.ENV, abi.WASI}:
             raise self._fault(
@@ -186,7 +186,7 @@ class _Reader:
         type_ = FuncType(self._parameters(node), self._results(node.returns))
         self.imports.append(HostFunction(*pair, type_, self.source.path, node.lineno))
 
-    def _parameters(self, node: ast.FunctionDef) -> tuple[ValType, ...]:
+    def _parameters(self, node: FunctionNode) -> tuple[ValType, ...]:
         arguments = node.args
         if arguments.vararg or arguments.kwarg:
             raise self._fault(

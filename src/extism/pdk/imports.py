@@ -11,6 +11,7 @@ passed that very handle in.
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from . import ffi
@@ -73,6 +74,8 @@ def import_fn(module: str, name: str) -> Callable[[F], F]:
     """
     Declare a function of the host; its parameters and annotations count, its body is not used.
 
+    What is declared with `async def` is awaited. While the host makes it wait the whole plug-in waits, its other tasks too.
+
     Used as `@extism.import_fn("extism:host/user", "name")`, with literal strings. An annotation says how a
     parameter or the result crosses: `int` (i64), `float` (f64), `I32`, `I64`, `F32`, `F64` and `bool` as
     numbers; `str`, `bytes`, MemoryHandle, and what JSON has a form for, as the handle of a block. A parameter
@@ -94,7 +97,12 @@ def import_fn(module: str, name: str) -> Callable[[F], F]:
         def call(*args: Any, **kwargs: Any) -> Any:
             return imported.call(args, kwargs)
 
-        return call  # type: ignore[return-value]  # takes what `function` takes
+        @functools.wraps(function)
+        async def awaited_call(*args: Any, **kwargs: Any) -> Any:
+            return imported.call(args, kwargs)
+
+        is_async = inspect.iscoroutinefunction(function)
+        return awaited_call if is_async else call  # type: ignore[return-value]  # takes what `function` takes
 
     return declare
 

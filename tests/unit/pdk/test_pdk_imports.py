@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from dataclasses import dataclass
 from enum import Enum
@@ -356,6 +357,22 @@ def test_names_are_text(host):
     assert str(caught.value) == (
         "Invalid import, import_fn must include a module name and function name"
     )
+
+
+def test_what_is_declared_with_async_def_is_awaited(host, declare):
+    """In the order in which it is awaited; until then nothing is called."""
+
+    async def f(a: int) -> int: ...
+
+    asked = declare(f, lambda number: number + 1)
+
+    async def main():
+        waits = [asked(1), asked(a=2)]
+        before = list(host.calls)
+        return before, await asyncio.gather(*waits)
+
+    assert asyncio.run(main()) == ([], [2, 3])
+    assert inspect.iscoroutinefunction(asked)
 
 
 def test_without_a_plugin_a_call_says_so(host):

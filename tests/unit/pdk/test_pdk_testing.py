@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from extism.pdk import LogLevel, exports, ffi, imports, testing
 PLUGIN = """
 from __future__ import annotations
 
+import asyncio
 import logging
 import urllib.request
 from dataclasses import dataclass
@@ -73,6 +75,15 @@ def price(name: str) -> float:
 @extism.plugin_fn
 def numbers() -> list:
     return [rate("a", 2), count("abc", 2) > 0]
+
+
+@extism.import_fn("extism:host/user", "ask")
+async def ask(question: str) -> str: ...
+
+
+@extism.plugin_fn
+async def ask_twice(question: str) -> list[str]:
+    return await asyncio.gather(ask(question + "?"), ask(question + "!"))
 
 
 @extism.plugin_fn
@@ -169,6 +180,21 @@ def test_host_functions(plugin):
     with testing.host(plugin, functions=FUNCTIONS) as host:
         assert [host.call("price", name) for name in ("lamp", "")] == [b"2.5", b"0.0"]
         assert host.call("numbers", parse=json.loads) == [0.5, True]
+
+
+def test_async_host_functions(plugin):
+    """They are awaited, whether the plug-in has a loop of its own running or not."""
+
+    async def ask(question: str) -> str:
+        await asyncio.sleep(0)
+        return question.upper()
+
+    async def find(name: str) -> Found | None:
+        return Found(name, 4.0)
+
+    with testing.host(plugin, functions={"ask": ask, "lookup": find}) as host:
+        assert host.call("ask_twice", "how", parse=json.loads) == ["HOW?", "HOW!"]
+        assert host.call("price", "x") == b"4.0"
 
 
 def test_host_functions_of_the_host_sdk(plugin):

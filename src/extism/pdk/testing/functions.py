@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import typing
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Any
 
 from .. import ffi
@@ -10,7 +13,7 @@ from ..imports import Binding
 from ..signatures import Signature, annotation_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from ..imports import Import
 
@@ -57,9 +60,17 @@ class Functions:
             )
         named = zip(signature.signature.parameters, signature.parameters, numbers, strict=True)
         result = signature.call(function, [signature.value(*each) for each in named])
+        if inspect.iscoroutine(result):
+            result = _awaited(result)
         cells = declared.signature.result_cells
         if cells.size:
             cells.pack_into(frame, 0, *_numbers(signature, function, result))
+
+
+def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run it to its end, on a loop of another thread: the plug-in's own may be running on this one."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(asyncio.run, coroutine).result()
 
 
 def _key(function: Any) -> tuple[str, str]:
