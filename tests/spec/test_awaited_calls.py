@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+import anyio
 import pytest
 from wat_guests import ECHO, LOOP, STATEFUL, UNREACHABLE, wat
 
@@ -311,6 +312,35 @@ def test_calls_of_one_plugin_wait_for_each_other(asker):
     assert [each for each in found if isinstance(each, bytes)] == [b"0", b"1", b"3", b"4"]
     assert isinstance(found[2], asyncio.CancelledError)
     assert order == ["0", "1", "3", "4"]
+
+
+def test_a_call_that_nobody_can_await_says_so(asker):
+    """Without asyncio's loop, as in trio; the plug-in is free again."""
+    guest = asker(shouted)
+
+    with pytest.raises(
+        CallError, match="none is running on this thread; in trio, use trio-asyncio"
+    ):
+        guest.acall("echo", "x").send(None)
+    assert asyncio.run(guest.acall("ask", "x")) == b"X"
+
+
+def test_a_cancel_scope_of_anyio_ends_a_call(asker):
+    """Waiting or computing, also where several wait in a task group."""
+    guests = [asker(endless), asker(shouted)]
+
+    async def main():
+        for function in ("ask", "loops"):
+            with anyio.move_on_after(0.02) as scope:
+                await guests[0].acall(function, "x")
+            assert scope.cancelled_caught
+        async with anyio.create_task_group() as group:
+            group.start_soon(guests[0].acall, "ask", "x")
+            found = await guests[1].acall("ask", "y")
+            group.cancel_scope.cancel()
+        return found, await guests[0].acall("echo", "z")
+
+    assert anyio.run(main) == (b"Y", b"z")
 
 
 def test_either_path_sees_the_same_guest(plugin):

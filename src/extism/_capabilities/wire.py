@@ -153,6 +153,7 @@ def _connect_one(address: Address, port: int, patience: Patience, until: float) 
         _check(code)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except BaseException:
+        # Time is up, somebody cancelled, or Ctrl-C: nobody else knows of the socket.
         sock.close()
         raise
     return sock
@@ -190,6 +191,7 @@ def _secure(
             f"tls: {name}: certificate refused: {error.verify_message}"
         ) from error
     except BaseException as error:
+        # As in `_connect_one`.
         tls.close()
         if isinstance(error, OSError):
             raise ConnectionError(f"tls: {name}: {error.strerror or error}") from error
