@@ -2,6 +2,7 @@
 
 import gc
 import sys
+import weakref
 
 import pytest
 
@@ -42,6 +43,12 @@ def guest(request):
         return linker.instantiate(store, code)
 
     return make
+
+
+def free_stacks():
+    """How many of the stacks that are ours are free."""
+    arena = fiber_stacks._kept[2] if fiber_stacks._kept else fiber_stacks._Arena()
+    return len(arena._warm) + len(arena._free)
 
 
 def run_to_its_end(fiber):
@@ -132,14 +139,18 @@ def test_a_fiber_that_is_ended_in_the_middle_leaves_nothing(guest):
 
 
 def test_a_fiber_that_is_forgotten_gives_its_stack_back(guest):
-    """Before its store ends."""
+    """Before its store ends, which nothing keeps."""
     instance = guest(lambda *_: Awaited(1.0, tuple))
     fiber = instance.fiber("run", ("i64",), ("i64",))
     fiber.start(None, None, 5)
     fiber.step()
+    store = weakref.ref(instance.store)
+    free, is_ours = free_stacks(), instance.store.engine.slots is None and fiber_stacks._kept
     del instance, fiber
+    gc.collect()
 
-    assert gc.collect() >= 0
+    assert store() is None
+    assert free_stacks() == free + bool(is_ours)
 
 
 def test_code_that_is_too_deep_ends_in_a_trap(guest):
