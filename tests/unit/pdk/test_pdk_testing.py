@@ -398,6 +398,15 @@ def test_host_function(extism_plugin):
     assert isinstance(caught.value.__cause__, ValueError)
 
 
+async def ask(question: str) -> str:
+    return question.upper()
+
+
+@pytest.mark.extism_plugin(functions=[ask])
+def test_async_host_function(extism_plugin):
+    assert extism_plugin.call("ask_twice", "how", json.loads) == ["HOW?", "HOW!"]
+
+
 def test_missing_host_function(extism_plugin):
     with pytest.raises(CallFailed, match="the plug-in calls extism:host/user::lookup, and no such"):
         extism_plugin.call("price", "lamp")
@@ -447,15 +456,15 @@ def test_the_pytest_plugin_runs_tests_on_both(plugin):
     (plugin.parent / "test_shop.py").write_text(TESTS)
     said = run_pytest(plugin.parent, "-vv")
 
-    assert "12 passed" in said, said
-    assert said.count("[native]") == said.count("[wasm]") == 6
+    assert "14 passed" in said, said
+    assert said.count("[native]") == said.count("[wasm]") == 7
 
 
 def test_the_pytest_plugin_runs_tests_natively(plugin):
     """On demand, without an interpreter to be had."""
     (plugin.parent / "test_shop.py").write_text(TESTS)
 
-    assert "6 passed" in run_pytest(plugin.parent, "--extism=native")
+    assert "7 passed" in run_pytest(plugin.parent, "--extism=native")
 
 
 def test_a_test_that_names_no_plugin(tmp_path):
