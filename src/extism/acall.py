@@ -9,6 +9,7 @@ line in the log says so once.
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from functools import cache
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ def _check_free(life: Life, awaits: Awaits) -> None:
 
     Another task of the loop that awaits a call may wait for its end, but not what that call waits for itself.
     """
-    if life.is_mine() and (awaits.turn is None or life.owner != get_ident()):
+    if life.is_mine() and awaits.thread != get_ident():
         raise PluginBusy(
             "a call of this plugin is running on this very thread; use a second Plugin"
         )
@@ -111,6 +112,9 @@ async def _on_a_thread(
     try:
         run = life.entries.get(call.function) or life.entry(instance, call.function)
         return await _aside(life, lambda: run(call))
+    except CancelledError:
+        instance.wear()  # as on a fiber: nobody hears how far the guest got
+        raise
     finally:
         call.end()
 

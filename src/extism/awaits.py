@@ -11,6 +11,7 @@ noted in the context of its task, which tasks that it begins inherit; who finds 
 
 from __future__ import annotations
 
+from _thread import get_ident
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -38,14 +39,16 @@ class Awaits:
         lock: The plugin's own.
 
     Attributes:
+        thread: Whose loop has the turn; None while there is none. The call itself may run on another one.
         turn: That of who has the plugin; None while nobody does, or a thread.
     """
 
-    __slots__ = ("_lock", "_queue", "turn")
+    __slots__ = ("_lock", "_queue", "thread", "turn")
 
     def __init__(self, lock: LockType) -> None:
         self._lock = lock
         self._queue: list[Signal] = []
+        self.thread: int | None = None
         self.turn: object | None = None
 
     def take(self) -> bool:
@@ -84,11 +87,12 @@ class Awaits:
 
     def _begin(self) -> None:
         self.turn = turn = object()
+        self.thread = get_ident()
         _inside.set((*_inside.get(), turn))
 
     def give_back(self) -> None:
         """Let the next have the plugin."""
-        turn, self.turn = self.turn, None
+        turn, self.turn, self.thread = self.turn, None, None
         _inside.set(tuple([each for each in _inside.get() if each is not turn]))
         self._lock.release()
         self._wake_first()

@@ -99,9 +99,16 @@ class Life:
         return entry
 
     def is_mine(self) -> bool:
-        """Tell whether what asks runs inside the call that runs, on its thread or on one that it waits for."""
-        owner = self.owner
-        return owner is not None and first_caller(owner) == first_caller(get_ident())
+        """
+        Tell whether the call that runs would wait for what asks.
+
+        That runs inside the call, on its thread or on one that it waits for, or where the loop runs that awaits it.
+        """
+        owner, awaits, here = self.owner, self.awaits, get_ident()
+        if owner is None:
+            return False
+        is_inside = first_caller(owner) == first_caller(here)
+        return is_inside or (awaits is not None and awaits.thread == here)
 
     def check_free(self) -> None:
         """Raise `PluginBusy` where waiting for a turn would be for ever."""

@@ -116,6 +116,7 @@ def test_an_awaited_call_fails_as_a_call_fails(plugin, text, function, error):
     assert asyncio.run(main()) == str(by_call.value)
 
 
+@pytest.mark.same_process("there the function runs in a task of its own")
 def test_an_async_host_function_is_awaited_on_the_callers_loop(asker):
     """In the task that awaits the call, with its context."""
     seen = []
@@ -137,6 +138,7 @@ def test_an_async_host_function_is_awaited_on_the_callers_loop(asker):
     assert (found, seen) == (b"hey!!", expected)
 
 
+@pytest.mark.same_process("it looks at memory in place")
 def test_an_async_host_function_with_a_signature_gives_its_outputs(plugin, registry):
     """As a plain one does: by assigning, after it has waited, with the plug-in's memory at hand."""
 
@@ -273,6 +275,7 @@ def test_a_cancel_handle_ends_an_awaited_call(asker, function):
     assert time.monotonic() - before < 5
 
 
+@pytest.mark.same_process("there each call has a thread")
 def test_many_wait_at_once_in_one_thread(registry):
     """A thousand plug-ins wait for a tenth of a second, and need no thread for it."""
     compiled = extism.CompiledPlugin(ASKS, functions=[asking(patient)])
@@ -479,6 +482,7 @@ def test_a_sleep_of_wasi_lets_others_run(plugin):
     assert asyncio.run(main()) == (True, True)
 
 
+@pytest.mark.same_process("it is about the other reason to use a thread")
 def test_code_that_cannot_be_stopped_runs_on_a_thread(registry, caplog):
     """A line in the log says so, once; async host functions are awaited on the caller's loop all the same."""
     from extism.acall import _say_once
@@ -511,6 +515,53 @@ def test_code_that_cannot_be_stopped_runs_on_a_thread(registry, caplog):
         "awaited calls run on threads of their own: code of plugins with interruptible=False cannot be "
         "stopped in the middle"
     )
+
+
+@pytest.mark.same_process("interruptible=False is not for plug-ins there")
+def test_the_loop_of_a_call_on_a_thread_may_not_wait_for_it_either(registry):
+    """A plain call is refused, closing is put off; another task may await its turn."""
+    guest = extism.Plugin(ASKS, functions=[asking(patient)], interruptible=False)
+
+    async def main():
+        task = asyncio.create_task(guest.acall("ask", "x"))
+        await asyncio.sleep(0.01)
+        with pytest.raises(PluginBusy, match="is awaited on this very thread"):
+            guest.call("echo", "y")
+        found = [await guest.acall("echo", "z"), await task]
+        task = asyncio.create_task(guest.acall("ask", "x"))
+        await asyncio.sleep(0.01)
+        guest.close()
+        found.append(await task)
+        with pytest.raises(PluginClosed):
+            await guest.acall("echo", "y")
+        return found
+
+    assert asyncio.run(main()) == [b"z", b"X", b"X"]
+
+
+@pytest.mark.same_process("interruptible=False is not for plug-ins there")
+def test_an_instance_whose_call_on_a_thread_was_cancelled_is_replaced(registry):
+    """As on a fiber: nobody heard how far the guest got."""
+    text = wat(
+        """(global $n (mut i32) (i32.const 0))
+           (func (export "count") (result i32)
+             (global.set $n (i32.add (global.get $n) (i32.const 1)))
+             (call $give_i64 (i64.extend_i32_u (global.get $n)))
+             (i32.const 0))
+           (func (export "ask") (drop (call $ask (call $copy_input))))""",
+        before=ASK,
+    )
+    guest = extism.Plugin(text, functions=[asking(endless)], interruptible=False)
+
+    async def main():
+        counts = [guest.call("count", b"")]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await guest.acall("ask", b"x")
+        counts.append(await guest.acall("count", b""))
+        return [struct.unpack("<q", each)[0] for each in counts]
+
+    assert asyncio.run(main()) == [1, 1]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="isolation needs Linux")

@@ -123,6 +123,7 @@ def test_tasks_and_threads_stand_in_one_queue(pool):
     thread.join()
 
 
+@pytest.mark.same_process("making a copy takes longer there than it waits")
 def test_a_copy_whose_awaited_call_was_ended_is_not_lent_again(pool):
     """Cancelled or late, it is closed; a cancelled wait costs nothing."""
     copies = pool(LOOP, 1)

@@ -156,6 +156,10 @@ class RemoteInstance:
 
         return run
 
+    def wear(self) -> None:
+        """Let the next call get a new instance."""
+        self._is_worn = True
+
     def forget(self) -> None:
         """
         Kill all blocks of the last call, its output and its error among them.

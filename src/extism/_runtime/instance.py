@@ -276,11 +276,12 @@ class Instance:
         self._is_new = False  # it is called at once
         if self._is_fused:
             fiber = main.fiber(ENTRY + name, ENTRY_TYPE.params, ENTRY_TYPE.results)
-            return FusedEntry(fiber, self._kernel, self._exit, self._wear)
+            return FusedEntry(fiber, self._kernel, self._exit, self.wear)
         fiber = main.fiber(name, kind.params, kind.results)
-        return ApartEntry(fiber, self._kernel, self._exit, self._wear, fuel)
+        return ApartEntry(fiber, self._kernel, self._exit, self.wear, fuel)
 
-    def _wear(self) -> None:
+    def wear(self) -> None:
+        """Let the next call get a new instance."""
         self.is_worn = True
 
     def forget(self) -> None:
