@@ -39,9 +39,10 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def by_the_other_path():
+def by_the_other_path(request):
     """Where `EXTISM_TEST_ACALL` is set (`make awaited`), every call is awaited."""
-    with awaited_calls() if os.environ.get(VARIABLE) else nullcontext():
+    is_plain = request.node.get_closest_marker("plain_path") is not None
+    with awaited_calls() if os.environ.get(VARIABLE) and not is_plain else nullcontext():
         yield
 
 

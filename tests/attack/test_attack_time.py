@@ -265,7 +265,7 @@ def test_c19_a_request_has_a_limit_of_its_own(plugin, monkeypatch):
     assert http.DEFAULT_TIMEOUT == 30
     with serve() as server:
         made = plugin(GET, allowed_hosts=[server.host])
-        monkeypatch.setattr(made._state.http, "_timeout", 0.5)
+        monkeypatch.setattr(made._life.state.http, "_timeout", 0.5)
         bad = json.dumps({"url": server.script("/bad", lambda _: time.sleep(8))})
         good = json.dumps({"url": server.answer("/good", body=b"ok")})
 

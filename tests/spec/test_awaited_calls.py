@@ -156,6 +156,7 @@ def test_an_async_host_function_with_a_signature_gives_its_outputs(plugin, regis
     assert asyncio.run(guest.acall("ask", "abc")) == b"cba"
 
 
+@pytest.mark.plain_path("it is about them")
 def test_a_plain_call_cannot_wait_for_an_async_host_function(asker):
     """The error says what to do, and nothing is left that was never awaited."""
     guest = asker(shouted)

@@ -63,7 +63,7 @@ def test_a_secret_reaches_the_guest_and_nobody_else(plugin):
     made = plugin(READS, config={"token": extism.Secret("hunter2")})
 
     assert made.call("get", "token") == b"hunter2"
-    assert "hunter2" not in repr(made) + repr(vars(made)) + repr(made._state.config)
+    assert "hunter2" not in repr(made) + repr(vars(made)) + repr(made._life.state.config)
 
 
 def test_the_callers_dicts_stay_as_they_are():
