@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from ctypes import byref, c_char, c_int32, c_size_t, c_void_p
 
+from extism._cached import cache
 from extism._engine.bindings import call_unchecked
 from extism._engine.trampoline import SLOT, layout, running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, TypeAlias
+    from typing import Any, Final, TypeAlias
 
     from extism._engine.bindings import Func
     from extism._engine.faults import Fault
@@ -24,6 +25,22 @@ __all__ = ["Function", "Quick"]
 
 Quick: TypeAlias = "Callable[[object, int], tuple[Any, ...] | Fault]"
 """Called with data (see `Store.enter`) and an integer; gives results, or how the code ended badly."""
+
+
+class _Kind:
+    """What functions of one type have in common: a thousand plugins share it."""
+
+    __slots__ = ("count", "pack", "slots", "unpack")
+
+    def __init__(self, params: tuple[str, ...], results: tuple[str, ...]) -> None:
+        count = max(len(params), len(results), 1)
+        self.count = c_size_t(count)
+        self.slots: Any = c_char * (SLOT * count)
+        self.pack = layout(params).pack_into
+        self.unpack = layout(results).unpack_from
+
+
+_kind: Final = cache(_Kind)
 
 
 class Function:
@@ -48,8 +65,8 @@ class Function:
         self, store: Store, func: Func, params: Sequence[str], results: Sequence[str]
     ) -> None:
         self.store = store
-        count = max(len(params), len(results), 1)
-        self._buffer = (c_char * (SLOT * count))()
+        kind = _kind(tuple(params), tuple(results))
+        self._buffer = kind.slots()
         self._cell = c_int32.from_buffer(self._buffer)
         self._trap = store.trap
         # Not addresses: these hold what they refer to.
@@ -57,12 +74,11 @@ class Function:
             c_void_p(store.context),
             byref(func),
             byref(self._buffer),
-            c_size_t(count),
+            kind.count,
             byref(store.trap),
         )
         self.has_results = bool(results)
-        self._pack = layout(tuple(params)).pack_into
-        self._unpack = layout(tuple(results)).unpack_from
+        self._pack, self._unpack = kind.pack, kind.unpack
 
     def __call__(self, data: object, *values: float) -> Fault | None:
         """

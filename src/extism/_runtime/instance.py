@@ -189,7 +189,7 @@ class Instance:
     def _entry_fused(self, name: str) -> Entry:
         """Return the quick way: one crossing for all, its names in the closure."""
         enter = self._main.function(ENTRY + name, ENTRY_TYPE.params, ENTRY_TYPE.results).quick()
-        store, kernel, is_start, first = self.store, self._kernel, name == _START, FIRST
+        store, kernel, is_start = self.store, self._kernel, name == _START
 
         def run(call: Call) -> bytes | Exit:
             call.kernel = kernel
@@ -202,7 +202,7 @@ class Instance:
                 if length > kernel.room:
                     kernel.reach(data)
                 else:
-                    kernel.bytes[first : first + length] = data
+                    kernel.bytes[FIRST : FIRST + length] = data
                 ended = enter(call, length)
                 if isinstance(ended, tuple):
                     code, offset, length, error = ended
