@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
-    from extism._capabilities.log import PluginLog
     from extism._isolation.limits import Isolation
     from extism._runtime.kernel import Data
     from extism.functions import Function
@@ -296,17 +295,12 @@ def _state(
     *,
     has_headers: bool,
 ) -> PluginState:
-    def make_log(plugin: PluginState) -> PluginLog:
-        from extism._capabilities.log import PluginLog
-
-        return PluginLog(plugin.id, logger=logger)
-
     # For its plugins, and not for their users.
     granted, make_http = compiled._config, compiled._make_http  # noqa: SLF001
     return PluginState(
         granted.updated(config) if config else granted,
         Variables(compiled.manifest.memory.var_limit),
         make_http,
-        make_log,
+        logger,
         has_response_headers=has_headers,
     )

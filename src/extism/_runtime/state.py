@@ -30,7 +30,7 @@ class PluginState:
         config: What the guest may read.
         variables: What the guest keeps.
         make_http: Called once, for how the guest reaches the network.
-        make_log: Called once, for where the guest's messages go.
+        logger: The name of the logger that the guest's messages go to.
         has_response_headers: Whether the guest may read the headers of a response.
 
     Attributes:
@@ -41,8 +41,8 @@ class PluginState:
         "_http",
         "_id",
         "_log",
+        "_logger",
         "_make_http",
-        "_make_log",
         "config",
         "has_response_headers",
         "last_response",
@@ -54,7 +54,7 @@ class PluginState:
         config: Config,
         variables: Variables,
         make_http: Callable[[], Http],
-        make_log: Callable[[PluginState], PluginLog],
+        logger: str,
         *,
         has_response_headers: bool = False,
     ) -> None:
@@ -63,7 +63,7 @@ class PluginState:
         self.has_response_headers = has_response_headers
         self.last_response: Response | None = None
         self._make_http = make_http
-        self._make_log = make_log
+        self._logger = logger
         self._http: Http | None = None
         self._log: PluginLog | None = None
         self._id: uuid.UUID | None = None
@@ -88,7 +88,9 @@ class PluginState:
     def log(self) -> PluginLog:
         """Where the guest's messages go."""
         if self._log is None:
-            self._log = self._make_log(self)
+            from extism._capabilities.log import PluginLog
+
+            self._log = PluginLog(self.id, logger=self._logger)
         return self._log
 
     def close(self) -> None:

@@ -12,7 +12,6 @@ from extism import abi
 from extism._capabilities.config import Config
 from extism._capabilities.hosts import AllowedHosts
 from extism._capabilities.http import Http, Response
-from extism._capabilities.log import PluginLog
 from extism._capabilities.variables import Variables
 from extism._engine.engine import shared_engine
 from extism._engine.linker import Linker
@@ -40,7 +39,7 @@ def call(code):
         config=Config({"key": "value", "empty": ""}),
         variables=Variables(1000),
         make_http=lambda: Http(AllowedHosts(["127.0.0.1"])),
-        make_log=lambda _: PluginLog("the-id"),
+        logger="extism.plugin",
     )
     kernel = Kernel(Linker(shared_engine()).instantiate(Store(shared_engine()), code))
     call = Call("run", state)
