@@ -115,14 +115,14 @@ class Function:
             self._pack,
             self._unpack,
         )
-        context, func, values, count, address = self._arguments
+        arguments = self._arguments
 
         def call(data: object, value: int) -> tuple[Any, ...] | Fault:
             outer = running.data
             running.data = data
             try:
                 pack(buffer, 0, value)
-                error = call_unchecked(context, func, values, count, address)
+                error = call_unchecked(*arguments)
                 if error or trap or store.raised:
                     fault = store.fault(error)
                     if fault is not None:
