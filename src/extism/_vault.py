@@ -119,7 +119,7 @@ class Vault:
         temporary = _temporary(self.path(""), data)
         try:
             os.replace(temporary, self.path(name))
-        except BaseException:
+        except BaseException:  # a Ctrl-C among them: only we know of the file
             remove(temporary)
             raise
 
@@ -252,7 +252,7 @@ def _temporary(directory: str, data: bytes) -> str:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except BaseException:
+    except BaseException:  # as above
         remove(temporary)
         raise
     return temporary

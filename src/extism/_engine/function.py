@@ -96,7 +96,7 @@ class Function:
         try:
             error = call_unchecked(*self._arguments)
             return store.fault(error) if error or self._trap or store.raised else None
-        except BaseException:
+        except BaseException:  # of a signal's handler, in the lines above
             store.abandon()
             raise
         finally:
@@ -128,7 +128,7 @@ class Function:
                     if fault is not None:
                         return fault
                 return unpack(buffer)
-            except BaseException:
+            except BaseException:  # as above
                 store.abandon()
                 raise
             finally:

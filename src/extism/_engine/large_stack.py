@@ -48,7 +48,7 @@ def on_a_large_stack(run: Callable[[], T], stop: Callable[[], object]) -> T:
     start(threading.Thread(target=copy_context().run, args=(body,), name="extism-stack"))
     try:
         done.wait()
-    except BaseException:
+    except BaseException:  # of a signal's handler: what runs there is nobody's any more
         stop()
         done.wait()
         raise

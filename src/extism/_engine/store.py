@@ -289,7 +289,7 @@ class Store:
         try:
             error = function(*args, self._trap_address)
             return self.fault(error) if error or self.trap or self.raised else None
-        except BaseException:
+        except BaseException:  # of a signal's handler, in the lines above
             self.abandon()
             raise
         finally:

@@ -88,7 +88,7 @@ class Wasi:
             self._set_streams(pointer, keep, caller)
             for preopen in self.preopens:
                 _preopen(pointer, preopen)
-        except BaseException:
+        except BaseException:  # a Ctrl-C among them: only we know of it
             lib.wasi_config_delete(pointer)
             raise
         return pointer, World(keep, self.max_open_files, self.disk)

@@ -21,23 +21,16 @@ if TYPE_CHECKING:
 __all__ = [
     "DROP",
     "END",
-    "F32_DEMOTE_F64",
-    "F32_REINTERPRET_I32",
-    "F64_PROMOTE_F32",
-    "F64_REINTERPRET_I64",
     "I32_EQ",
     "I32_EQZ",
-    "I32_REINTERPRET_F32",
     "I32_WRAP_I64",
     "I64_ADD",
     "I64_AND",
     "I64_EQ",
-    "I64_EXTEND_I32_S",
     "I64_EXTEND_I32_U",
     "I64_GT_U",
     "I64_LT_U",
     "I64_OR",
-    "I64_REINTERPRET_F64",
     "I64_SHL",
     "I64_SUB",
     "IF",
@@ -84,14 +77,7 @@ I64_AND: Final = b"\x83"
 I64_OR: Final = b"\x84"
 I64_SHL: Final = b"\x86"
 I32_WRAP_I64: Final = b"\xa7"
-I64_EXTEND_I32_S: Final = b"\xac"
 I64_EXTEND_I32_U: Final = b"\xad"
-F32_DEMOTE_F64: Final = b"\xb6"
-F64_PROMOTE_F32: Final = b"\xbb"
-I32_REINTERPRET_F32: Final = b"\xbc"
-I64_REINTERPRET_F64: Final = b"\xbd"
-F32_REINTERPRET_I32: Final = b"\xbe"
-F64_REINTERPRET_I64: Final = b"\xbf"
 
 _LOAD: Final = {"i32": b"\x28", "i64": b"\x29", "f32": b"\x2a", "f64": b"\x2b"}
 _STORE: Final = {"i32": b"\x36", "i64": b"\x37", "f32": b"\x38", "f64": b"\x39"}
