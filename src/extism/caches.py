@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import sys
 
+from extism._cached import cache
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +62,7 @@ def native_directory() -> str | None:
     moved = os.environ.get(NATIVE_CACHE_DIR)
     if moved is not None:
         return moved or None
-    return os.path.join(_root(), "native")
+    return _joined(_root(), "native")
 
 
 def _root() -> str:
@@ -78,5 +80,9 @@ def _usual() -> str:
         return ""
     folder, home = os.environ.get("XDG_CACHE_HOME", ""), os.environ.get("HOME", "")
     if os.path.isabs(folder):
-        return os.path.join(folder, "extism")
-    return os.path.join(home, ".cache", "extism") if os.path.isabs(home) else ""
+        return _joined(folder, "extism")
+    return _joined(home, ".cache", "extism") if os.path.isabs(home) else ""
+
+
+_joined: Final = cache(os.path.join)
+"""Asked for at each load of a plugin, which is nearly always the same."""

@@ -288,7 +288,7 @@ def _wasm(value: Any, where: str) -> tuple[WasmSource, ...]:
 
 def _source(value: Any, where: str) -> WasmSource:
     """Return the source that the one key among `path`, `data` and `url` decides on."""
-    if isinstance(value, WasmFile | WasmData | WasmUrl):
+    if isinstance(value, _CLASSES):
         return value
     given = [key for key in _SOURCES if key in check.mapping(value, where)]
     if len(given) != 1:
@@ -298,6 +298,7 @@ def _source(value: Any, where: str) -> WasmSource:
 
 
 _SOURCES: Final[dict[str, type[WasmSource]]] = {"path": WasmFile, "data": WasmData, "url": WasmUrl}
+_CLASSES: Final = (WasmFile, WasmData, WasmUrl)
 
 _NAMED: Final[dict[str, check.Check]] = {"name": check.text_or_none, "hash": check.text_or_none}
 
