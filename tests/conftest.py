@@ -40,9 +40,10 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def by_the_other_path(request):
-    """Where `EXTISM_TEST_ACALL` is set (`make awaited`), every call is awaited."""
+    """Where `EXTISM_TEST_ACALL` is set (`make awaited`), or a test asks for it, every call is awaited."""
+    is_asked = bool(os.environ.get(VARIABLE)) or getattr(request, "param", "") == "awaited"
     is_plain = request.node.get_closest_marker("plain_path") is not None
-    with awaited_calls() if os.environ.get(VARIABLE) and not is_plain else nullcontext():
+    with awaited_calls() if is_asked and not is_plain else nullcontext():
         yield
 
 

@@ -13,6 +13,33 @@ import pytest
 
 import extism
 
+AWAITED = {
+    f"test_{name}"
+    for name in (
+        "c01_endless_loop",
+        "c05_endless_memory_fill",
+        "c06_cancel_from_another_thread",
+        "c13_a_cancel_ends_a_sleep",
+        "c21_endless_recursion",
+        "c34_cancel_storm",
+        "h01_a_host_function_raises",
+        "h10_reentrancy",
+        "h11_closing_inside",
+        "h12_a_kept_current_plugin",
+        "m32_made_up_handles",
+        "m33_a_result_that_does_not_fit",
+        "m34_an_input_that_does_not_fit",
+        "m38_freed_blocks",
+        "m55_after_want_of_memory",
+    )
+}
+"""Attacks on calls that are tried on awaited ones, too; `make awaited` has all of them so."""
+
+
+def pytest_generate_tests(metafunc):
+    if metafunc.function.__name__ in AWAITED:
+        metafunc.parametrize("by_the_other_path", ["plain", "awaited"], indirect=True)
+
 
 @pytest.fixture(scope="session")
 def native_cache(tmp_path_factory):

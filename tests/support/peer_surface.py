@@ -21,10 +21,16 @@ def main():
             continue
         names[name] = parameters(value)
         if inspect.isclass(value):
-            for member, each in sorted(vars(value).items()):
-                if not member.startswith("_"):
-                    names[f"{name}.{member}"] = parameters(each)
+            for member, each in sorted(members(value).items()):
+                names[f"{name}.{member}"] = parameters(each)
     print(json.dumps({"names": names, "all": sorted(extism.__all__)}))
+
+
+def members(kind):
+    """The public members of a class, with those that it has of other classes of its package."""
+    bases = [base for base in reversed(kind.__mro__) if base.__module__.startswith("extism")]
+    found = {member: each for base in bases for member, each in vars(base).items()}
+    return {member: each for member, each in found.items() if not member.startswith("_")}
 
 
 def parameters(value):
