@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from judgement import Count, judge
 from left_out import Table, read_table
@@ -26,6 +27,9 @@ from native import native
 
 from extism import compiler
 from extism._compiler import runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 SIDES = ("native", "inside")
@@ -87,17 +91,30 @@ def identity(program: Path, side: str) -> str:
 
 def modules(library: Path, table: Table, wanted: list[str]) -> list[str]:
     """Return the test modules, those that take longest to read first."""
-    found = {}
-    for path in (library / "test").glob("test_*"):
-        if path.suffix == ".py":
-            found[path.stem] = path.stat().st_size
-        elif (path / "__init__.py").exists():
-            found[path.name] = sum(file.stat().st_size for file in path.rglob("*.py"))
-    unknown = set(wanted) - set(found)
+    found = dict(sizes(library / "test", table.apart))
+    unknown = [name for name in wanted if not any(is_of(name, each) for each in found)]
     if unknown:
         raise SystemExit(f"no such test module: {', '.join(sorted(unknown))}")
-    chosen = set(wanted) or set(found) - table.not_shipped
+    left = [each for each in found if not any(is_of(name, each) for name in table.not_shipped)]
+    chosen = [each for each in found if any(is_of(name, each) for name in wanted)] or left
     return sorted(chosen, key=lambda name: (-found[name], name))
+
+
+def sizes(folder: Path, apart: frozenset[str], package: str = "") -> Iterator[tuple[str, int]]:
+    """Give the test modules of a folder, and how much there is to read; of packages `apart`, their modules."""
+    for path in folder.glob("test_*"):
+        name = f"{package}{path.stem}"
+        if name in apart:
+            yield from sizes(path, apart, f"{name}.")
+        elif path.suffix == ".py":
+            yield name, path.stat().st_size
+        elif (path / "__init__.py").exists():
+            yield name, sum(file.stat().st_size for file in path.rglob("*.py"))
+
+
+def is_of(name: str, each: str) -> bool:
+    """Tell whether a test module is the one of that name, or in the package of that name."""
+    return each == name or each.startswith(f"{name}.")
 
 
 def run(

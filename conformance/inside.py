@@ -15,8 +15,10 @@ import importlib
 import importlib.util
 import json
 import os
+import pkgutil
 import sys
 import time
+import traceback
 import types
 import unittest
 import warnings
@@ -77,6 +79,28 @@ class Book(unittest.TestResult):
         elif getattr(self, "end", ("passed",))[0] != "failed":
             self.end = (status, text[-2000:])
 
+    def broke(self, test):
+        """Note an error that the test's own runner could not tell: its loop cannot be made, or closed."""
+        self.write(id=self.name(test), status="failed", text=traceback.format_exc()[-2000:])
+
+
+class Idle:
+    """In the place of what a set-up calls and its tests do not need: nothing happens."""
+
+    def __init__(self, *_args, **_options):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        return None
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Idle
+
 
 class StandIn(types.ModuleType):
     """In the place of a module that is not there: who touches it is skipped."""
@@ -87,7 +111,7 @@ class StandIn(types.ModuleType):
         raise unittest.SkipTest(f"needs {self.__name__}")
 
 
-def prepare(library, flags=(), stand_ins=()):
+def prepare(library, flags=(), stand_ins=(), idle=()):
     """Make `test` importable from the library's folder, and set it up as CPython's runner does."""
     folder = f"{library}/test"
     spec = importlib.util.spec_from_file_location(
@@ -102,6 +126,9 @@ def prepare(library, flags=(), stand_ins=()):
         setattr(importlib.import_module(module), name, True)
     for name in stand_ins:
         sys.modules[name] = StandIn(name)
+    for name in idle:
+        holder, _, attribute = name.rpartition(".")
+        setattr(pkgutil.resolve_name(holder), attribute, Idle)
     support.use_resources = {}
     support.verbose = 0
     warnings.simplefilter("ignore")
@@ -126,6 +153,23 @@ def name_all(tests):
     return names
 
 
+def guard_async_cases():
+    """Let a test go on after one whose loop could not be closed: unittest would end them all."""
+    from unittest.async_case import IsolatedAsyncioTestCase as Case
+
+    unguarded = Case.run
+
+    def run(self, result=None):
+        if not isinstance(result, Book):
+            return unguarded(self, result)
+        try:
+            return unguarded(self, result)
+        except Exception:
+            result.broke(self)
+
+    Case.run = run
+
+
 def run(module, library, results, done=(), **adjustments):
     """Run the tests of `test.<module>` that are not in `done`; append what they did to `results`."""
     with open(results, "a", encoding="utf-8") as stream:
@@ -141,6 +185,8 @@ def run(module, library, results, done=(), **adjustments):
             tests = list(flat(suite))
             book.names = name_all(tests)
             left = [test for test in tests if book.names[id(test)] not in done]
+            if "unittest.async_case" in sys.modules:
+                guard_async_cases()
             unittest.TestSuite(left).run(book)
         book.write(id="*", status="done")
 

@@ -35,15 +35,16 @@ class Table:
     """The whole file."""
 
     not_shipped: frozenset[str]
-    flags: dict[str, list[str]]
-    stand_ins: dict[str, list[str]]
+    apart: frozenset[str]
+    inside: dict[str, dict[str, list[str]]]
     reasons: tuple[Reason, ...]
 
     def adjustments(self, module: str) -> dict[str, list[str]]:
-        """Return what is set inside before a module is loaded."""
+        """Return what is set inside before a module is loaded: of each kind, the names for it or its package."""
+        either = {module, module.partition(".")[0]}
         return {
-            "flags": [name for name, modules in self.flags.items() if module in modules],
-            "stand_ins": [name for name, modules in self.stand_ins.items() if module in modules],
+            kind: [name for name, modules in table.items() if either & set(modules)]
+            for kind, table in self.inside.items()
         }
 
     def is_left_out_whole(self, module: str) -> bool:
@@ -63,8 +64,8 @@ def read_table(file: Path = _FILE) -> Table:
     given = tomllib.loads(file.read_text(encoding="utf-8"))
     return Table(
         frozenset(given["not_shipped"]["modules"]),
-        given["inside"]["flags"],
-        given["inside"]["stand_ins"],
+        frozenset(given["apart"]["modules"]),
+        given["inside"],
         tuple(
             Reason(
                 one["reason"],

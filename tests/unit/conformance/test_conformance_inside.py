@@ -61,6 +61,36 @@ NEEDY = """
             pass
 """
 
+IDLE = """
+    import os
+    import shutil
+    import unittest
+
+
+    class Case(unittest.TestCase):
+        def setUp(self):
+            with shutil.nosuch(True):
+                os.nosuch("file", 0).attach(self)
+
+        def test_it(self):
+            pass
+
+        def test_deep(self):
+            self.assertTrue(hasattr(unittest.TestCase, "nosuch"))
+"""
+
+LOOPS = """
+    import unittest
+
+
+    class Case(unittest.IsolatedAsyncioTestCase):
+        async def test_a(self):
+            self._asyncioRunner.close = lambda: 1 / 0
+
+        async def test_b(self):
+            pass
+"""
+
 
 @pytest.fixture
 def library(tmp_path):
@@ -72,6 +102,8 @@ def library(tmp_path):
     (folder / "test_broken.py").write_text("import nosuch\n")
     (folder / "test_not_here.py").write_text("import unittest; raise unittest.SkipTest('away')\n")
     (folder / "test_needy.py").write_text(textwrap.dedent(NEEDY))
+    (folder / "test_idle.py").write_text(textwrap.dedent(IDLE))
+    (folder / "test_loops.py").write_text(textwrap.dedent(LOOPS))
     return tmp_path / "Lib"
 
 
@@ -120,4 +152,22 @@ def test_a_stand_in_skips_those_who_touch_it(library):
     assert ends(library, "test_needy", stand_ins=["_testnowhere"]) == {
         "Case.test_it": ("skipped", ["needs _testnowhere"]),
         "Case.test_other": ("passed", []),
+    }
+
+
+def test_what_is_idle_lets_a_set_up_go_on(library):
+    """A function, an object or a block that only a set-up needs does not take its tests along."""
+    idle = ["os.nosuch", "shutil.nosuch", "unittest:TestCase.nosuch"]
+
+    assert ends(library, "test_idle", idle=idle) == {
+        "Case.test_deep": ("passed", []),
+        "Case.test_it": ("passed", []),
+    }
+
+
+def test_a_loop_that_cannot_be_closed_fails_its_own_test_alone(library):
+    """unittest lets the error out of the suite, and no later test would have an end."""
+    assert ends(library, "test_loops") == {
+        "Case.test_a": ("failed", ["ZeroDivisionError: division by zero"]),
+        "Case.test_b": ("passed", []),
     }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from conformance import modules
 from judgement import end_of, judge
 from left_out import Reason, Table, read_table
 
 TABLE = Table(
-    not_shipped=frozenset(),
-    flags={"has_socket_support": ["test_net"]},
-    stand_ins={},
+    not_shipped=frozenset({"test_gone", "test_two.test_b"}),
+    apart=frozenset({"test_two"}),
+    inside={"flags": {"has_socket_support": ["test_net"]}, "stand_ins": {}},
     reasons=(
         Reason("needs threads", ("test_threads*",), (), ("start new thread",)),
         Reason("is slow", (), ("*.test_slow",), ()),
@@ -96,6 +97,19 @@ def test_adjustments_are_those_of_the_module():
     """What the table sets inside, it sets for the modules that it names."""
     assert TABLE.adjustments("test_net") == {"flags": ["has_socket_support"], "stand_ins": []}
     assert TABLE.adjustments("test_x") == {"flags": [], "stand_ins": []}
+
+
+def test_the_modules_of_some_packages_run_one_by_one(tmp_path):
+    """A package counts as one module, unless it is listed; what has no subject inside is not there."""
+    for file in ("test_one.py", "test_gone.py", "test_three/__init__.py", "test_three/test_c.py"):
+        (tmp_path / "test" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "test" / file).write_text("pass")
+    for file in ("__init__", "test_a", "test_b"):
+        (tmp_path / "test" / "test_two").mkdir(exist_ok=True)
+        (tmp_path / "test" / "test_two" / f"{file}.py").touch()
+
+    assert modules(tmp_path, TABLE, []) == ["test_three", "test_one", "test_two.test_a"]
+    assert modules(tmp_path, TABLE, ["test_two"]) == ["test_two.test_a", "test_two.test_b"]
 
 
 def test_the_table_has_a_reason_for_everything():
