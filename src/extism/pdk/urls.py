@@ -81,8 +81,11 @@ def install() -> Callable[[], None]:
     for kind, _ in before:
         for name, function in ours.items():
             setattr(kind, name, function)
+    # An opener knows by heart which handlers it found: what is made from now on is of no use afterwards.
+    opener, requests._opener = requests._opener, None  # type: ignore[attr-defined]  # noqa: SLF001
 
     def undo() -> None:
+        requests._opener = opener  # type: ignore[attr-defined]  # noqa: SLF001
         for kind, members in before:
             for name in ours:
                 if name in members:

@@ -7,6 +7,8 @@ import json
 import subprocess
 import sys
 import textwrap
+import urllib.error
+import urllib.request
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -255,6 +257,16 @@ def test_urllib(plugin):
         host.respond("https://a.example/x", "here")
 
         assert host.call("fetch_with_urllib", "https://a.example/x") == b"here"
+
+
+def test_urllib_is_the_processes_own_afterwards(plugin):
+    """What the plug-in's requests have left in the standard library is gone with the host."""
+    with testing.host(plugin) as host:
+        host.respond("https://a.example/x", "here")
+        host.call("fetch_with_urllib", "https://a.example/x")
+
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        urllib.request.urlopen("http://127.0.0.1:9/", timeout=5)
 
 
 def test_a_request_that_nothing_answers(plugin):
