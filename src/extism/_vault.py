@@ -28,9 +28,20 @@ from extism._digest import is_same, mac
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Iterable, Iterator
     from typing import Final
 
-__all__ = ["TEMPORARY", "Vault", "detail", "identity", "log", "plain_file", "remove"]
+__all__ = [
+    "TEMPORARY",
+    "Vault",
+    "detail",
+    "files",
+    "identity",
+    "least_used",
+    "log",
+    "plain_file",
+    "remove",
+]
 
 TEMPORARY: Final = "tmp-"
 """What the names of files begin with that are not yet at their place."""
@@ -55,10 +66,14 @@ class Vault:
 
     Args:
         directory: Where they are, made if need be; None for a vault in which nothing is found and nothing kept.
+        holds: What is in it, for warnings.
     """
 
-    def __init__(self, directory: str | os.PathLike[str] | None) -> None:
+    def __init__(
+        self, directory: str | os.PathLike[str] | None, holds: str = "native code"
+    ) -> None:
         self.directory = None if directory is None else os.fspath(directory)
+        self.holds = holds
         self._lock = allocate_lock()
         self._secret: bytes | None = None
         self._is_opened = False
@@ -126,7 +141,7 @@ class Vault:
     def give_up(self, reason: OSError) -> None:
         """Write nothing from now on, and say so."""
         self._is_writable = False
-        log().warning("native code is not kept on disk from now on: %s", reason)
+        log().warning("%s is not kept on disk from now on: %s", self.holds, reason)
 
     def _key(self) -> bytes | None:
         """Return the secret, looking only once."""
@@ -134,7 +149,7 @@ class Vault:
             return self._secret
         with self._lock:
             if self.directory is not None and not self._is_opened:
-                self._secret = _open_directory(self.directory)
+                self._secret = _open_directory(self.directory, self.holds)
             self._is_opened = True
         return self._secret
 
@@ -186,7 +201,32 @@ def remove(path: str) -> None:
         detail("%s cannot be deleted: %s", path, exc)
 
 
-def _open_directory(directory: str) -> bytes | None:
+def files(directory: str) -> list[tuple[os.DirEntry[str], os.stat_result]]:
+    """Return the files in a folder that other processes tidy up too."""
+    found = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            try:
+                found.append((entry, entry.stat()))
+            except FileNotFoundError:
+                continue  # another process was faster
+    return found
+
+
+def least_used(
+    found: Iterable[tuple[os.DirEntry[str], os.stat_result]], max_bytes: int
+) -> Iterator[os.DirEntry[str]]:
+    """Give the files that were used least recently, so many that the others take no more than `max_bytes`."""
+    oldest_first = sorted(found, key=lambda pair: pair[1].st_mtime)
+    total = sum(status.st_size for _, status in oldest_first)
+    for entry, status in oldest_first:
+        if total <= max_bytes:
+            return
+        total -= status.st_size
+        yield entry
+
+
+def _open_directory(directory: str, holds: str) -> bytes | None:
     """Make the folder if need be, check that it is private, and return its secret."""
     path = os.path.join(directory, "secret")
     try:
@@ -194,7 +234,8 @@ def _open_directory(directory: str) -> bytes | None:
         status = os.stat(directory)
         if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
             log().warning(
-                "native code is not cached: %s must belong to this user alone (chmod 700)",
+                "%s is not cached: %s must belong to this user alone (chmod 700)",
+                holds,
                 directory,
             )
             return None
@@ -202,12 +243,13 @@ def _open_directory(directory: str) -> bytes | None:
             _write_once(path, os.urandom(32))
         secret = _read_secret(path)
     except OSError as exc:
-        log().warning("native code is not cached: %s", exc)
+        log().warning("%s is not cached: %s", holds, exc)
         return None
     if secret is None:
         log().warning(
-            "native code is not cached: %s is damaged; delete it "
+            "%s is not cached: %s is damaged; delete it "
             "(it should be a file of 32 bytes that this user alone can read)",
+            holds,
             path,
         )
     return secret

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 from extism._compiler import analyze, missing
 from extism._compiler.data_files import TESTS, data_files
 from extism._compiler.distributions import distributions
+from extism._compiler.notes import Notes
 from extism._compiler.remembered import Memory
 from extism._compiler.searchpath import ANONYMOUS, SearchPath
 from extism._compiler.syntax import Source, parse
@@ -147,7 +148,7 @@ def bundle(
     """
     own = [] if project.root is None else [project.root]
     search = SearchPath(own, libraries, project.packages)
-    collector = _Collector(project, search, parse, memory or Memory(None), exclude)
+    collector = _Collector(project, search, parse, memory or Memory(Notes(None)), exclude)
     collector.collect(include)
     modules = tuple(collector.modules[name] for name in sorted(collector.modules))
     carried = _carried(collector.known, modules)

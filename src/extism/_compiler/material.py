@@ -10,13 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from extism import caches
 from extism._compiler import packages
 from extism._compiler.bundle import bundle
+from extism._compiler.notes import notes_of_builds
 from extism._compiler.project import open_project
 from extism._compiler.remembered import Memory
 from extism._compiler.requirements import gather
-from extism._vault import Vault
 from extism.errors import BuildError
 
 if TYPE_CHECKING:
@@ -92,5 +91,5 @@ class Material:
             parse,
             include=(*project.needs.include, *self.include),
             exclude=(*project.needs.exclude, *self.exclude),
-            memory=Memory(Vault(caches.prepared_directory())),
+            memory=Memory(notes_of_builds()),
         )

@@ -29,10 +29,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from extism import abi, caches
+from extism import abi
 from extism._compiler import doors, interface, overlay, preinit, runtime, shim, syntax
+from extism._compiler.notes import notes_of_builds
 from extism._compiler.prepare import Shelf
-from extism._vault import Vault
 from extism._wasm.builder import Builder
 from extism._wasm.reader import read
 from extism._wasm.snapshot import snapshot
@@ -218,7 +218,7 @@ def _load(
                 base,
                 Path(folder),
                 runtime.native_cache(),
-                shelf=Shelf(Vault(caches.prepared_directory()), runtime.base_key()),
+                shelf=Shelf(notes_of_builds(), runtime.base_key()),
                 advise=files.advise,
                 show=progress.show,
                 timeout=timeout,

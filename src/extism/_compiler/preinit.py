@@ -23,6 +23,7 @@ from extism import abi
 from extism._compiler.doors import LOAD, MEMORY, STACK, opened
 from extism._compiler.interface import Exported
 from extism._compiler.interpreter.stdlib import pack
+from extism._compiler.notes import Notes
 from extism._compiler.prepare import Shelf, prepare
 from extism._engine.engine import Settings, shared_engine
 from extism._engine.faults import Fault, FaultKind
@@ -173,7 +174,7 @@ def load(
         _pass(module, app, advise, show, deadline)
         return _read_result(app)
 
-    prepare(app, shelf or Shelf(None, ""), compile_files)
+    prepare(app, shelf or Shelf(Notes(None), ""), compile_files)
     machine = _pass(module, app, advise, show, deadline)
     result = _read_result(app)
     exports = tuple(_exported(**row) for row in result["exports"])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from extism._vault import Vault
+    from extism._compiler.notes import Notes
 
 __all__ = ["Shelf", "prepare"]
 
@@ -27,30 +27,26 @@ class Shelf:
     Prepared files of builds before.
 
     Args:
-        vault: Where they are kept; None to keep nothing.
+        notes: Where they are kept.
         interpreter: Names the interpreter that prepares them: another makes other code.
     """
 
-    def __init__(self, vault: Vault | None, interpreter: str) -> None:
-        self._vault = vault
+    def __init__(self, notes: Notes, interpreter: str) -> None:
+        self._notes = notes
         self._interpreter = interpreter
 
     def find(self, file: str, data: bytes) -> Prepared | None:
         """Return a file as it was prepared, None where that is not known."""
-        note = None if self._vault is None else self._vault.read(self._name(file, data))
+        note = self._notes.find(self._name(file, data))
         if note is None:
             return None
         end = 4 + int.from_bytes(note[:4], "little")
         return Prepared(note[4:end], note[end:])
 
     def keep(self, file: str, data: bytes, made: Prepared) -> None:
-        """Keep a prepared file; where that cannot be, it will be prepared again."""
-        if self._vault is not None:
-            note = len(made.code).to_bytes(4, "little") + made.code + made.text
-            try:
-                self._vault.write(self._name(file, data), note)
-            except OSError as error:
-                self._vault.give_up(error)
+        """Keep a prepared file; where that cannot be, it is prepared again next time."""
+        note = len(made.code).to_bytes(4, "little") + made.code + made.text
+        self._notes.keep(self._name(file, data), note)
 
     def _name(self, file: str, data: bytes) -> str:
         hasher = hashlib.sha256(f"{self._interpreter}\0{file}\0".encode())

@@ -17,7 +17,7 @@ from extism._compiler import analyze, conditions, references
 from extism._compiler.references import Reference
 
 if TYPE_CHECKING:
-    from extism._vault import Vault
+    from extism._compiler.notes import Notes
 
 __all__ = ["Memory"]
 
@@ -27,15 +27,15 @@ class Memory:
     Facts about files, by their content.
 
     Args:
-        vault: Where they are kept; None for a memory of nothing.
+        notes: Where they are kept.
     """
 
-    def __init__(self, vault: Vault | None) -> None:
-        self._vault = vault
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
 
     def facts(self, source: bytes) -> analyze.ModuleFacts | None:
         """Return what a file says, None where that is not known."""
-        note = None if self._vault is None else self._vault.read(_name(source))
+        note = self._notes.find(_name(source))
         if note is None:
             return None
         rows = [
@@ -45,17 +45,14 @@ class Memory:
         return analyze.ModuleFacts((), (), (), tuple(rows))
 
     def keep(self, source: bytes, facts: analyze.ModuleFacts) -> None:
-        """Remember what a file says; where that cannot be, it will be read again."""
-        if self._vault is None or facts.exports or facts.hidden or facts.imports:
+        """Remember what a file says; where that cannot be, it is read again next time."""
+        if facts.exports or facts.hidden or facts.imports:
             return
         rows = [
             [row.module, row.level, row.names, row.line, row.is_optional, row.is_deferred]
             for row in facts.references
         ]
-        try:
-            self._vault.write(_name(source), json.dumps(rows).encode())
-        except OSError as error:
-            self._vault.give_up(error)
+        self._notes.keep(_name(source), json.dumps(rows).encode())
 
 
 def _name(source: bytes) -> str:

@@ -33,12 +33,22 @@ from extism._digest import is_same, sha256
 from extism._engine.wheel import engine_version
 from extism._kept import Kept
 from extism._known import SUFFIX as KNOWN_FILE
-from extism._vault import TEMPORARY, Vault, detail, identity, log, plain_file, remove
+from extism._vault import (
+    TEMPORARY,
+    Vault,
+    detail,
+    files,
+    identity,
+    least_used,
+    log,
+    plain_file,
+    remove,
+)
 from extism.errors import CompileError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Final
 
     from extism._engine.engine import Engine, Module, Settings
@@ -229,29 +239,13 @@ def _machine() -> str:
 
 def _prune(directory: str) -> None:
     """Delete the artefacts used least recently, and temporary files that a crash left."""
-    files = list(_files(directory))
-    for entry, status in files:
+    found = files(directory)
+    for entry, status in found:
         kind = TEMPORARY if entry.name.startswith(TEMPORARY) else os.path.splitext(entry.name)[1]
         if time.time() - status.st_mtime > _STALE_AFTER.get(kind, float("inf")):
             remove(entry.path)
-    artefacts = sorted(
-        ((entry, status) for entry, status in files if entry.name.endswith(".cwasm")),
-        key=lambda pair: pair[1].st_mtime,
-    )
-    total = sum(status.st_size for _, status in artefacts)
-    for entry, status in artefacts:
-        if total <= MAX_BYTES:
-            break
+    artefacts = [pair for pair in found if pair[0].name.endswith(".cwasm")]
+    for entry in least_used(artefacts, MAX_BYTES):
         stem = entry.path.removesuffix(".cwasm")
         for suffix in (".cwasm", ".mac", ".seen"):
             remove(stem + suffix)
-        total -= status.st_size
-
-
-def _files(directory: str) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            try:
-                yield entry, entry.stat()
-            except FileNotFoundError:
-                continue  # another process prunes too

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from extism._compiler.notes import Notes
 from extism._compiler.prepare import Prepared, Shelf, prepare
-from extism._vault import Vault
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def kept(folder):
 def test_what_is_new_is_compiled(app, compile_in, tmp_path):
     """The second build compiles the one file that has changed; the guest finds both, and the data."""
     run, asked = compile_in
-    shelf = Shelf(Vault(tmp_path / "vault"), "interpreter")
+    shelf = Shelf(Notes(tmp_path / "notes"), "interpreter")
     folder = app("one", {"lib.py": "lib"}, {"d.txt": "data"})
     prepare(folder, shelf, run(folder))
     folder = app("two", {"lib.py": "lib"}, {"d.txt": "data"})
@@ -81,7 +81,7 @@ def test_what_is_new_is_compiled(app, compile_in, tmp_path):
 def test_nothing_new(app, compile_in, tmp_path):
     """A build that was made before starts no interpreter to compile, and gives the same."""
     run, asked = compile_in
-    shelf = Shelf(Vault(tmp_path / "vault"), "interpreter")
+    shelf = Shelf(Notes(tmp_path / "notes"), "interpreter")
     folder = app("one")
     prepare(folder, shelf, run(folder))
     first = kept(folder)
@@ -93,11 +93,11 @@ def test_nothing_new(app, compile_in, tmp_path):
 
 def test_another_interpreter_compiles_anew(tmp_path):
     """Code is kept for the interpreter that made it, and under the name that tracebacks show."""
-    vault = Vault(tmp_path / "vault")
-    Shelf(vault, "one").keep("a.py", b"text", Prepared(b"code", b"packed"))
+    notes = Notes(tmp_path / "notes")
+    Shelf(notes, "one").keep("a.py", b"text", Prepared(b"code", b"packed"))
 
-    assert Shelf(vault, "one").find("a.py", b"text") == (b"code", b"packed")
-    assert Shelf(vault, "two").find("a.py", b"text") is None
-    assert Shelf(vault, "one").find("b.py", b"text") is None
-    assert Shelf(vault, "one").find("a.py", b"other") is None
-    assert Shelf(None, "one").find("a.py", b"text") is None
+    assert Shelf(notes, "one").find("a.py", b"text") == (b"code", b"packed")
+    assert Shelf(notes, "two").find("a.py", b"text") is None
+    assert Shelf(notes, "one").find("b.py", b"text") is None
+    assert Shelf(notes, "one").find("a.py", b"other") is None
+    assert Shelf(Notes(None), "one").find("a.py", b"text") is None

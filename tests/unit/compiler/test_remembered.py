@@ -7,9 +7,9 @@ import pytest
 from extism._compiler import remembered
 from extism._compiler.analyze import ModuleFacts
 from extism._compiler.interface import Export
+from extism._compiler.notes import Notes
 from extism._compiler.references import Reference
 from extism._compiler.remembered import Memory
-from extism._vault import Vault
 
 FACTS = ModuleFacts((), (), (), (Reference("a", 1, ("b",), 7, is_optional=True),))
 
@@ -17,13 +17,13 @@ FACTS = ModuleFacts((), (), (), (Reference("a", 1, ("b",), 7, is_optional=True),
 @pytest.fixture
 def memory(tmp_path):
     """An empty memory."""
-    return Memory(Vault(tmp_path / "vault"))
+    return Memory(Notes(tmp_path / "notes"))
 
 
 def test_what_was_kept_is_known(memory, tmp_path):
     """By content, in other processes too, with all that is said of an import."""
     memory.keep(b"source", FACTS)
-    found = Memory(Vault(tmp_path / "vault")).facts(b"source")
+    found = Memory(Notes(tmp_path / "notes")).facts(b"source")
     (row,) = found.references
 
     assert found == FACTS
@@ -48,7 +48,7 @@ def test_another_reader_reads_again(memory, monkeypatch):
 
 def test_a_memory_of_nothing():
     """Without a place nothing is kept, and nothing fails."""
-    memory = Memory(None)
+    memory = Memory(Notes(None))
     memory.keep(b"source", FACTS)
 
     assert memory.facts(b"source") is None
