@@ -31,7 +31,9 @@ MODULES = sorted(
     module_name(path) for path in SRC.rglob("*.py") if ANNEX not in path.relative_to(SRC).parts
 )
 GUEST = sorted((SRC / ANNEX).rglob("*.py"))
-IN_THE_GUEST = {f"_compiler.interpreter.{name}" for name in ("boot", "carried", "finder")}
+IN_THE_GUEST = {
+    f"_compiler.interpreter.{name}" for name in ("boot", "carried", "failures", "finder")
+}
 
 
 def imports_of(path: Path) -> set[str]:

@@ -16,10 +16,11 @@ import pytest
 from extism._engine import wheel
 
 ROOT = Path(__file__).parents[2]
+IN_THE_GUEST = ("asyncio_wasi.py", "boot.py", "carried.py", "failures.py", "finder.py")
 MODULES = sorted(
     ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
     for path in (ROOT / "src" / "extism").rglob("*.py")
-    if path.name not in {"__main__.py", "boot.py", "carried.py", "finder.py", "asyncio_wasi.py"}
+    if path.name not in {"__main__.py", *IN_THE_GUEST}
 )
 
 # A Python without what only POSIX has, as far as that can be had by taking it away before the import.

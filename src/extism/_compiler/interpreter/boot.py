@@ -2,9 +2,10 @@
 The guest's side of the build: module `_extism_boot`, which runs inside the interpreter only.
 
 Here: the three moments in a copy's life at which the glue calls back (`start`, `load`, `wake`). Not
-here: the finder that holds modules in memory (finder.py), files in memory (carried.py), what a
-plugin sees (the guest library), and the functions of the host (host.c). The one thing to know:
-every object made before `wake` is shipped, in the memory of each plugin.
+here: the finder that holds modules in memory (finder.py), files in memory (carried.py), what the
+author is told of a failure (failures.py), what a plugin sees (the guest library), and the functions
+of the host (host.c). The one thing to know: every object made before `wake` is shipped, in the
+memory of each plugin.
 """
 
 # pathlib would be shipped in each plugin; the import system's parts are private.
@@ -22,14 +23,14 @@ import os
 import site
 import sys
 import time
-import traceback
 import zipimport
 import zlib
 from importlib.machinery import PathFinder
 from typing import Any, NamedTuple
 
 import _extism_carried as carried
-from _extism_finder import MemoryFinder, Record, compile_source, finder, pack
+from _extism_failures import describe
+from _extism_finder import Record, compile_source, finder, pack
 
 STDLIB_ZIP = "/lib/python313.zip"
 STDLIB = "/lib/python3.13"
@@ -97,12 +98,6 @@ MOST_FILES = 64
 
 # So often that bytecode has adapted itself for good.
 REHEARSALS = 20
-
-# What frames of these files say; `__file__` says where they are kept.
-INNER = tuple(
-    function.__code__.co_filename
-    for function in (MemoryFinder.find_spec, importlib.import_module, lambda: None)
-)
 
 
 def start() -> Any:
@@ -229,7 +224,7 @@ def report(step: Any, bundle: Bundle) -> int:
     try:
         result = step(bundle)
     except BaseException as error:  # noqa: BLE001  the author's code may raise anything
-        result = {"error": describe(error, bundle)}
+        result = {"error": describe(error, bundle.main_file, author_files(bundle))}
     with open(f"{APP}/result.json", "w", encoding="utf-8") as stream:
         stream.write(json.dumps(result))  # `dump` would run what is written in Python
     return 1 if "error" in result else 0
@@ -346,6 +341,11 @@ def all_modules(bundle: Bundle) -> list[tuple[str, dict[str, Any]]]:
     return [*sorted(others), (bundle.main, bundle.modules.get(bundle.main, main))]
 
 
+def author_files(bundle: Bundle) -> set[str]:
+    """Return what tracebacks call the files of the bundle."""
+    return {module["file"] for _, module in all_modules(bundle)}
+
+
 def read_source(file: str) -> bytes:
     """Return the bytes of a source file of the bundle."""
     with open(f"{APP}/src/{file}", "rb") as stream:
@@ -379,59 +379,6 @@ def rehearse(invoke: Any) -> None:
 def remember_lines(bundle: Bundle) -> None:
     """Show source lines of the main module also for code without a module, such as `exec`'s, once they are asked for."""
     linecache.cache[bundle.main_file] = (functools.partial(finder.get_source, bundle.main),)
-
-
-def describe(error: BaseException, bundle: Bundle) -> dict[str, Any]:
-    """Return what the compiler tells the author: the error, the place in their files, the traceback."""
-    author_files = {module["file"] for _, module in all_modules(bundle)}
-    report = traceback.TracebackException.from_exception(error)
-    strip(report)
-    place = (getattr(error, "filename", None), getattr(error, "lineno", None))
-    if not isinstance(error, SyntaxError) or place[0] not in author_files:
-        frames = [frame for frame in report.stack if frame.filename in author_files]
-        place = (frames[-1].filename, frames[-1].lineno) if frames else (bundle.main_file, None)
-    return {
-        "type": type(error).__name__,
-        "message": text_of(error),
-        "file": place[0],
-        "line": place[1] or 0,
-        "missing": missing_names(error),
-        "traceback": "".join(report.format()),
-    }
-
-
-def missing_names(error: BaseException | None) -> list[str]:
-    """Return what failed imports have looked for, of the error and of those behind it."""
-    found = []
-    while error is not None:
-        if isinstance(error, ImportError) and error.name:
-            names = (error.name, getattr(error, "name_from", None))
-            found += [".".join(filter(None, names)), error.name]
-        error = error.__cause__ or error.__context__
-    return found
-
-
-def strip(report: traceback.TracebackException) -> None:
-    """Cut this file's and importlib's frames, of the error and of those behind it."""
-    frames = [
-        frame
-        for frame in report.stack
-        if frame.filename not in INNER and not frame.filename.startswith("<frozen importlib.")
-    ]
-    report.stack = traceback.StackSummary.from_list(frames)
-    for behind in (report.__cause__, report.__context__, *(report.exceptions or ())):
-        if behind is not None:
-            strip(behind)
-
-
-def text_of(error: BaseException) -> str:
-    """Return the error's text without its place, which the report gives apart."""
-    if isinstance(error, SyntaxError):
-        return str(error.msg)
-    try:
-        return str(error)
-    except Exception as second:  # noqa: BLE001  `__str__` is the author's too
-        return f"<its text cannot be made: {type(second).__name__}>"
 
 
 def seed(random: Any) -> None:
