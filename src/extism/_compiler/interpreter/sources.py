@@ -61,20 +61,20 @@ class Source:
         return (self.version, *(archive.sha256 for archive in self.archives))
 
 
-_PYTHON_SHA256 = "93e583f243454e6e9e4588ca2c2662206ad961659863277afcdb96801647d640"
+def _as_it_came(name: str, version: str, url: str, sha256: str, debian: str) -> Source:
+    """Return a project whose tarball Debian keeps as it came: the same bytes, under a name of its own."""
+    file = url.rpartition("/")[2]
+    renamed = f"{debian}_{version}.orig.tar.{file.rpartition('.')[2]}"
+    own = Archive(file, sha256, urls=(url,))
+    return Source(name, version, (own, Archive(renamed, sha256, debian=debian)))
 
-PYTHON: Final = Source(
+
+PYTHON: Final = _as_it_came(
     "CPython",
     "3.13.5",
-    (
-        Archive(
-            "Python-3.13.5.tar.xz",
-            _PYTHON_SHA256,
-            urls=("https://www.python.org/ftp/python/3.13.5/Python-3.13.5.tar.xz",),
-        ),
-        # The same bytes under Debian's name.
-        Archive("python3.13_3.13.5.orig.tar.xz", _PYTHON_SHA256, debian="python3.13"),
-    ),
+    "https://www.python.org/ftp/python/3.13.5/Python-3.13.5.tar.xz",
+    "93e583f243454e6e9e4588ca2c2662206ad961659863277afcdb96801647d640",
+    debian="python3.13",
 )
 
 ZLIB: Final = Source(
@@ -98,36 +98,20 @@ ZLIB: Final = Source(
     ),
 )
 
-_BZIP2_SHA256 = "ab5a03176ee106d3f0fa90e381da478ddae405918153cca248e682cd0c4a2269"
-
-BZIP2: Final = Source(
+BZIP2: Final = _as_it_came(
     "bzip2",
     "1.0.8",
-    (
-        Archive(
-            "bzip2-1.0.8.tar.gz",
-            _BZIP2_SHA256,
-            urls=("https://sourceware.org/pub/bzip2/bzip2-1.0.8.tar.gz",),
-        ),
-        # The same bytes under Debian's name.
-        Archive("bzip2_1.0.8.orig.tar.gz", _BZIP2_SHA256, debian="bzip2"),
-    ),
+    "https://sourceware.org/pub/bzip2/bzip2-1.0.8.tar.gz",
+    "ab5a03176ee106d3f0fa90e381da478ddae405918153cca248e682cd0c4a2269",
+    debian="bzip2",
 )
 
-_XZ_SHA256 = "0b54f79df85912504de0b14aec7971e3f964491af1812d83447005807513cd9e"
-
-XZ: Final = Source(
+XZ: Final = _as_it_came(
     "XZ Utils",
     "5.8.1",
-    (
-        Archive(
-            "xz-5.8.1.tar.xz",
-            _XZ_SHA256,
-            urls=("https://tukaani.org/xz/xz-5.8.1.tar.xz",),
-        ),
-        # The same bytes under Debian's name.
-        Archive("xz-utils_5.8.1.orig.tar.xz", _XZ_SHA256, debian="xz-utils"),
-    ),
+    "https://tukaani.org/xz/xz-5.8.1.tar.xz",
+    "0b54f79df85912504de0b14aec7971e3f964491af1812d83447005807513cd9e",
+    debian="xz-utils",
 )
 
 SQLITE: Final = Source(
