@@ -27,7 +27,7 @@ from extism.functions import Function, TypeInferredFunction
 from extism.pdk import LogLevel, values
 from extism.pdk.testing import CallFailed
 from extism.pdk.testing.simulation import LogLine
-from extism.pdk.testing.web import Web
+from extism.pdk.testing.web import Answering, Web
 from extism.plugin import Plugin
 from extism.values import WASM_TYPES, ValType
 
@@ -48,7 +48,7 @@ def module_of(plugin: Path, search: Iterable[str]) -> bytes:
     return build(plugin, shared=True, paths=list(search) or None)
 
 
-class InWasm:
+class InWasm(Answering):
     """A plug-in in WebAssembly; its methods are those of `pdk.testing.Host`."""
 
     def __init__(
@@ -59,9 +59,9 @@ class InWasm:
         functions: Iterable[Any] | Mapping[Any, Any],
         log_level: LogLevel,
     ) -> None:
+        super().__init__()
         self.logs: list[LogLine] = []
         self.config = dict(config)
-        self._web = Web()
         manifest = {"wasm": [{"data": wasm}], "config": self.config}
         logger = logging.getLogger(f"extism.testing.{next(_LOGGERS)}")
         logger.setLevel(1)
@@ -88,25 +88,6 @@ class InWasm:
     def vars(self) -> Any:
         """The variables, as bytes."""
         return self._plugin.vars
-
-    @property
-    def requests(self) -> list[Any]:
-        """The HTTP requests that the plug-in has made, in order."""
-        return self._web.requests
-
-    def respond(
-        self,
-        url: str,
-        body: bytes | str = b"",
-        *,
-        status: int = 200,
-        headers: Mapping[str, str] | None = None,
-        json: Any = None,
-        method: str = "*",
-    ) -> None:
-        """Answer requests for a URL."""
-        content = values.dumps(json) if json is not None else body
-        self._web.respond(url, content, status, dict(headers or {}), method)
 
     def call(
         self, function: str, data: Any = b"", parse: Callable[[bytes], Any] | None = None

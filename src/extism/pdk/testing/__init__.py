@@ -25,7 +25,7 @@ from ..log import LogLevel
 from .functions import Functions, Slots
 from .loading import Loader
 from .simulation import Building, Simulation
-from .web import Request, Web
+from .web import Answering, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -60,7 +60,7 @@ class CallFailed(Exception):
         self.is_of_host = is_of_host
 
 
-class Host:
+class Host(Answering):
     """
     A host and one plug-in; make it with `host`, and use it in a `with`.
 
@@ -80,10 +80,10 @@ class Host:
         search: Iterable[str | os.PathLike[str]],
         log_level: LogLevel,
     ) -> None:
+        super().__init__()
         self.config = dict(config)
         self.vars: dict[str, bytes] = {}
         self.logs: list[LogLine] = []
-        self._web = Web()
         self._functions = Functions(functions)
         self._simulation = Simulation(self.config, self.vars, self.logs, self._web, log_level)
         self._slots = Slots()
@@ -132,35 +132,6 @@ class Host:
 
     def _adapt(self, name: str) -> None:
         self._stack.callback(adapters.adapt(name))
-
-    @property
-    def requests(self) -> list[Request]:
-        """The HTTP requests that the plug-in has made, in order."""
-        return self._web.requests
-
-    def respond(
-        self,
-        url: str,
-        body: bytes | str = b"",
-        *,
-        status: int = 200,
-        headers: Mapping[str, str] | None = None,
-        json: Any = None,
-        method: str = "*",
-    ) -> None:
-        """
-        Answer requests for a URL; those that nothing answers are refused, as by a host that does not allow them.
-
-        Args:
-            url: May have `*` in it. Of several that fit, the one that was said last answers.
-            body: Of the answer.
-            status: Of the answer.
-            headers: Of the answer.
-            json: Sent as JSON, in the body's place.
-            method: Only requests with this method.
-        """
-        content = values.dumps(json) if json is not None else body
-        self._web.respond(url, content, status, dict(headers or {}), method)
 
     @overload
     def call(self, function: str, data: Any = b"") -> bytes: ...

@@ -169,14 +169,13 @@ class Simulation:
             self._end(f"host function {module}::{name} raised {what}", error)
 
     def parameters(self) -> bytes:
-        raise NotImplementedError(
-            "shared functions are called by other modules; here, call the function itself"
-        )
+        return self._no_frame()
 
-    def results(self, frame: bytes, /) -> None:
-        raise NotImplementedError(
-            "shared functions are called by other modules; here, call the function itself"
-        )
+    def results(self, _frame: bytes, /) -> None:
+        self._no_frame()
+
+    def _no_frame(self) -> NoReturn:
+        self._end("other modules call shared functions, and there are none here: call it in Python")
 
     def _end(self, text: str, cause: BaseException | None = None) -> NoReturn:
         self.ended = Ended(text, cause)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Request", "Web"]
+from .. import values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Answering", "Request", "Web"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,42 @@ class Web:
                 self.requests.append(made)
                 return found
         return None
+
+
+class Answering:
+    """A host whose network is the test: base of the simulated one, and of the one in WebAssembly."""
+
+    def __init__(self) -> None:
+        self._web = Web()
+
+    @property
+    def requests(self) -> list[Request]:
+        """The HTTP requests that the plug-in has made, in order."""
+        return self._web.requests
+
+    def respond(
+        self,
+        url: str,
+        body: bytes | str = b"",
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        method: str = "*",
+    ) -> None:
+        """
+        Answer requests for a URL; those that nothing answers are refused, as by a host that does not allow them.
+
+        Args:
+            url: May have `*` in it. Of several that fit, the one that was said last answers.
+            body: Of the answer.
+            status: Of the answer.
+            headers: Of the answer.
+            json: Sent as JSON, in the body's place.
+            method: Only requests with this method.
+        """
+        content = values.dumps(json) if json is not None else body
+        self._web.respond(url, content, status, dict(headers or {}), method)
 
 
 def _only_stars(pattern: str) -> str:
