@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from extism._cli.compile import NAME, compile_file
-from extism._cli.main import run
 from extism._wasm.reader import read
 from extism.compiler import BuildReport, build
 from extism.errors import BuildError
@@ -21,37 +19,15 @@ pytestmark = pytest.mark.guest_python
 GREET = "import extism\n@extism.plugin_fn\ndef greet():\n    extism.output_str('hello')\n"
 
 
-@pytest.fixture
-def write(tmp_path, monkeypatch):
-    """Write files given as {path: text} into a folder, and stand in it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-
-    def write(files):
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        return tmp_path
-
-    return write
-
-
-@pytest.fixture
-def extism_py(capsys):
-    """Run the command; return exit code, stdout, stderr."""
-    return lambda *arguments: (run(arguments, compile_file, NAME), *capsys.readouterr())
-
-
 def failure(path, **options):
     with pytest.raises(BuildError) as caught:
         build(path, **options)
     return caught.value
 
 
-def test_a_plugin_is_one_module_with_its_functions_only(write):
+def test_a_plugin_is_one_module_with_its_functions_only(tree):
     """It imports what Extism hosts give, and exports its memory and the annotated functions."""
-    write(
+    tree(
         {
             "plugin.py": "import extism\n"
             "@extism.plugin_fn\ndef b(): ...\n"
@@ -77,9 +53,9 @@ def test_a_plugin_is_one_module_with_its_functions_only(write):
     assert list(seconds) == ["analyze", "interpreter", "preinit", "snapshot", "shim"]
 
 
-def test_both_forms_of_the_command_write_the_same(write, extism_py):
+def test_both_forms_of_the_command_write_the_same(tree, extism_py):
     """`IN OUT` and `IN -o OUT` give the same bytes; so does a build elsewhere, and the default name."""
-    folder = write({"greet.py": GREET})
+    folder = tree({"greet.py": GREET})
     results = [
         extism_py("greet.py", "one.wasm"),
         extism_py("greet.py", "-o", "two.wasm"),
@@ -97,9 +73,9 @@ def test_both_forms_of_the_command_write_the_same(write, extism_py):
     ]
 
 
-def test_a_small_plugin_and_its_runtime(write, extism_py):
+def test_a_small_plugin_and_its_runtime(tree, extism_py):
     """The one imports from the other; nothing but its functions is exported, and INPUT may be left out."""
-    folder = write({"greet.py": GREET})
+    folder = tree({"greet.py": GREET})
     both = extism_py("greet.py", "-o", "greet.wasm", "--shared", "--runtime", "python.wasm")
     alone = extism_py("--runtime", "again.wasm")
     small, runtime = (
@@ -119,9 +95,9 @@ def test_a_small_plugin_and_its_runtime(write, extism_py):
     assert len(small.data) < 100_000
 
 
-def test_the_summary(write, extism_py):
+def test_the_summary(tree, extism_py):
     """One line with exports, size and time; what the host must give; with -v, each step; with -q, nothing."""
-    write(
+    tree(
         {
             "plugin.py": f"{GREET}@extism.plugin_fn\ndef leave(): ...\n"
             "@extism.import_fn('ns', 'eat')\ndef eat(): ...\n"
@@ -145,9 +121,9 @@ def test_the_summary(write, extism_py):
     assert extism_py("plugin.py", "plugin.wasm", "-q") == (0, "", "")
 
 
-def test_the_summary_of_a_small_plugin(write, extism_py):
+def test_the_summary_of_a_small_plugin(tree, extism_py):
     """Its size is told in kilobytes, and with -v which runtime it needs."""
-    write({"greet.py": GREET})
+    tree({"greet.py": GREET})
     report = json.loads(extism_py("greet.py", "greet.wasm", "--shared", "--json")[1])["plugin"]
     lines = extism_py("greet.py", "greet.wasm", "--shared", "-v")[2].splitlines()
 
@@ -162,9 +138,9 @@ def test_the_summary_of_a_small_plugin(write, extism_py):
     ]
 
 
-def test_what_comes_along_is_in_the_summary(write, extism_py):
+def test_what_comes_along_is_in_the_summary(tree, extism_py):
     """By package, with the number of modules where there are several."""
-    write(
+    tree(
         {
             "plugin.py": f"import near, lib.deep\n{GREET}",
             "near.py": "",
@@ -177,9 +153,9 @@ def test_what_comes_along_is_in_the_summary(write, extism_py):
     assert err.splitlines()[1:] == ["  bundles lib (2 modules), near"]
 
 
-def test_the_report_as_json(write, extism_py):
+def test_the_report_as_json(tree, extism_py):
     """On stdout all that is known of both files, and nothing else; no summary."""
-    folder = write({"plugin.py": f"import near\n{GREET}", "near.py": ""})
+    folder = tree({"plugin.py": f"import near\n{GREET}", "near.py": ""})
     arguments = ("plugin.py", "-o", "plugin.wasm", "--shared", "--runtime", "python.wasm")
     code, out, err = extism_py(*arguments, "--json")
     found = json.loads(out)
@@ -207,9 +183,9 @@ def test_the_report_as_json(write, extism_py):
     assert list(seconds) == ["analyze", "interpreter", "preinit", "overlay"]
 
 
-def test_a_new_file_has_the_usual_permissions(write):
+def test_a_new_file_has_the_usual_permissions(tree):
     """The output can be read by whom the user's umask lets, not by its owner alone."""
-    write({"greet.py": GREET})
+    tree({"greet.py": GREET})
     old = os.umask(0o022)
     try:
         build("greet.py", "greet.wasm")
@@ -219,9 +195,9 @@ def test_a_new_file_has_the_usual_permissions(write):
     assert Path("greet.wasm").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_link_stays_a_link(write):
+def test_a_link_stays_a_link(tree):
     """Through a symbolic link the file behind it is replaced."""
-    folder = write({"greet.py": GREET, "real/old.wasm": "old"})
+    folder = tree({"greet.py": GREET, "real/old.wasm": "old"})
     (folder / "greet.wasm").symlink_to("real/old.wasm")
     wasm = build("greet.py", "greet.wasm")
 
@@ -229,18 +205,18 @@ def test_a_link_stays_a_link(write):
     assert (folder / "real/old.wasm").read_bytes() == wasm
 
 
-def test_a_device_is_written_to(write):
+def test_a_device_is_written_to(tree):
     """What is no regular file is not replaced by one."""
-    write({"greet.py": GREET})
+    tree({"greet.py": GREET})
     before = Path(os.devnull).stat()
     build("greet.py", os.devnull)
 
     assert Path(os.devnull).stat().st_ino == before.st_ino
 
 
-def test_modules_come_along(write):
+def test_modules_come_along(tree):
     """From the file's folder and from PYTHONPATH; imports inside functions find them at run time."""
-    write(
+    tree(
         {
             "p/plugin.py": f"from near.deep import x\nassert x == 1\n{GREET}    import far\n",
             "p/near/__init__.py": "",
@@ -254,9 +230,9 @@ def test_modules_come_along(write):
     assert [export.name for export in read(wasm).exports] == ["memory", "greet"]
 
 
-def test_the_environments_path_is_used_and_not_shipped(write, monkeypatch):
+def test_the_environments_path_is_used_and_not_shipped(tree, monkeypatch):
     """PYTHONPATH of the environment is where modules are found; nothing of the environment is in the plug-in."""
-    folder = write(
+    folder = tree(
         {"p/plugin.py": f"import os, far\nassert not os.environ\n{GREET}", "lib/far.py": ""}
     )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["missing", str(folder / "lib")]))
@@ -277,9 +253,9 @@ FAILING = (
 )
 
 
-def test_an_exception_at_import_time(write, extism_py):
+def test_an_exception_at_import_time(tree, extism_py):
     """The full traceback, in the author's terms, with source lines; exit code 1, no output."""
-    folder = write({"p/plugin.py": FAILING, "old.wasm": "old"})
+    folder = tree({"p/plugin.py": FAILING, "old.wasm": "old"})
     code, out, err = extism_py("p/plugin.py", "old.wasm")
 
     assert (code, out) == (1, "")
@@ -295,18 +271,18 @@ def test_an_exception_at_import_time(write, extism_py):
     assert sorted(path.name for path in folder.iterdir()) == ["old.wasm", "p"]
 
 
-def test_where_an_exception_is_told(write):
+def test_where_an_exception_is_told(tree):
     """path is the file where the author has it, also for another module; line is the line."""
-    write({"p/plugin.py": f"import near\n{GREET}", "p/near.py": "x = 1\nx.y\n"})
+    tree({"p/plugin.py": f"import near\n{GREET}", "p/near.py": "x = 1\nx.y\n"})
     error = failure("p/plugin.py")
 
     assert (Path(error.path), error.line) == (Path("p/near.py"), 2)
     assert "AttributeError: 'int' object has no attribute 'y'" in str(error)
 
 
-def test_a_syntax_error_in_another_module(write):
+def test_a_syntax_error_in_another_module(tree):
     """The guest says it: file, line and the offending source."""
-    write({"plugin.py": f"import near\n{GREET}", "near.py": "x = 1\nx = = 2\n"})
+    tree({"plugin.py": f"import near\n{GREET}", "near.py": "x = 1\nx = = 2\n"})
     error = failure("plugin.py")
 
     assert (error.path, error.line) == ("near.py", 2)
@@ -314,9 +290,9 @@ def test_a_syntax_error_in_another_module(write):
     assert "x = = 2" in str(error)
 
 
-def test_a_missing_module(write):
+def test_a_missing_module(tree):
     """It is told as Python tells it, with the line of the import."""
-    write({"plugin.py": f"import nowhere_at_all\n{GREET}"})
+    tree({"plugin.py": f"import nowhere_at_all\n{GREET}"})
     error = failure("plugin.py")
 
     assert (error.path, error.line) == ("plugin.py", 1)
@@ -338,27 +314,27 @@ def test_a_missing_module(write):
         "extism.set_error('x')",
     ],
 )
-def test_the_host_is_out_of_reach_while_building(write, call):
+def test_the_host_is_out_of_reach_while_building(tree, call):
     """Module-level code that asks for the host is told that there is none yet."""
-    write({"plugin.py": f"{GREET}{call}\n"})
+    tree({"plugin.py": f"{GREET}{call}\n"})
     error = failure("plugin.py")
 
     assert (error.path, error.line) == ("plugin.py", 5)
     assert "module-level code runs when the plug-in is built" in str(error)
 
 
-def test_an_export_in_a_condition(write):
+def test_an_export_in_a_condition(tree):
     """A function that is an export only while the module runs is refused, with its line."""
-    write({"plugin.py": f"{GREET}if True:\n    @extism.plugin_fn\n    def hidden(): ...\n"})
+    tree({"plugin.py": f"{GREET}if True:\n    @extism.plugin_fn\n    def hidden(): ...\n"})
     error = failure("plugin.py")
 
     assert str(error).startswith("plugin.py:7: hidden is not at the top level: ")
     assert (error.path, error.line) == ("plugin.py", 7)
 
 
-def test_an_export_that_another_decorator_renames(write):
+def test_an_export_that_another_decorator_renames(tree):
     """A wrapper without the function's name cannot be exported under it."""
-    write(
+    tree(
         {
             "plugin.py": "import extism\n"
             "def other(f):\n    def wrapper(): f()\n    return wrapper\n"
@@ -371,9 +347,9 @@ def test_an_export_that_another_decorator_renames(write):
     )
 
 
-def test_an_export_of_a_module_that_is_never_imported(write):
+def test_an_export_of_a_module_that_is_never_imported(tree):
     """What is decorated in a module that only a function imports is told, with its line."""
-    write(
+    tree(
         {
             "plugin.py": f"{GREET}    import near\n",
             "near.py": "import extism\n@extism.plugin_fn\ndef lost(): ...\n",
@@ -385,9 +361,9 @@ def test_an_export_of_a_module_that_is_never_imported(write):
     assert "import its module at the top" in error.hint
 
 
-def test_exports_of_an_imported_module(write):
+def test_exports_of_an_imported_module(tree):
     """Functions of a module that the plug-in imports are exports like its own."""
-    write(
+    tree(
         {
             "plugin.py": f"from near import *\n{GREET}",
             "near.py": "import extism\n@extism.plugin_fn\ndef first(): ...\n",
@@ -401,17 +377,17 @@ def test_exports_of_an_imported_module(write):
     ]
 
 
-def test_what_the_module_level_prints(write, extism_py):
+def test_what_the_module_level_prints(tree, extism_py):
     """It is shown on stderr while building, also when the build then fails."""
-    write({"plugin.py": f"print('one [red]é')\nprint('two', end='')\n{GREET}"})
+    tree({"plugin.py": f"print('one [red]é')\nprint('two', end='')\n{GREET}"})
     code, out, err = extism_py("plugin.py", "-q")
 
     assert (code, out, err) == (0, "", "one [red]é\ntwo\n")
 
 
-def test_an_endless_module_level(write):
+def test_an_endless_module_level(tree):
     """It is ended after the time that it has, and the reason is told."""
-    write({"plugin.py": f"{GREET}while True: pass\n"})
+    tree({"plugin.py": f"{GREET}while True: pass\n"})
     error = failure("plugin.py", timeout=0.5)
 
     assert "its module level was still running when its time was up" in str(error)
@@ -421,16 +397,16 @@ def test_an_endless_module_level(write):
 @pytest.mark.parametrize(
     "end", ["raise SystemExit(3)", "import sys; sys.exit()", "raise KeyboardInterrupt"]
 )
-def test_a_module_level_that_leaves(write, end):
+def test_a_module_level_that_leaves(tree, end):
     """Leaving while the plug-in is built is an error like any other."""
-    write({"plugin.py": f"{GREET}{end}\n"})
+    tree({"plugin.py": f"{GREET}{end}\n"})
 
     assert failure("plugin.py").line == 5
 
 
-def test_the_module_has_its_files_name(write):
+def test_the_module_has_its_files_name(tree):
     """`__name__` is the file's name, so that a main block does not run."""
-    write(
+    tree(
         {
             "plugin.py": f"{GREET}assert __name__ == 'plugin', __name__\n"
             "if __name__ == '__main__':\n    raise SystemExit\n"
@@ -440,9 +416,9 @@ def test_the_module_has_its_files_name(write):
     assert build("plugin.py")
 
 
-def test_a_package_as_the_plugin(write):
+def test_a_package_as_the_plugin(tree):
     """An __init__.py may import its neighbours relatively and absolutely, as generated projects do."""
-    write(
+    tree(
         {
             "plugin/__init__.py": f"from .near import x\nimport plugin\nassert x == plugin.y\n{GREET}",
             "plugin/near.py": "x = 1",

@@ -9,9 +9,7 @@ import pytest
 from wheelhouse import write_wheel
 
 import extism
-from extism._cli.compile import NAME, compile_file
 from extism._cli.facts import facts
-from extism._cli.main import run
 from extism._compiler.packages import install
 from extism._compiler.requirements import Requirements
 from extism.compiler import build
@@ -33,27 +31,6 @@ def point():
 """
 
 
-@pytest.fixture
-def write(tmp_path, monkeypatch):
-    """Write files given as {path: text} into a folder, and stand in it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-
-    def write(files):
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-
-    return write
-
-
-@pytest.fixture
-def extism_py(capsys):
-    """Run the command; return exit code, stdout, stderr."""
-    return lambda *arguments: (run(arguments, compile_file, NAME), *capsys.readouterr())
-
-
 def failure(path, **options):
     with pytest.raises(BuildError) as caught:
         build(path, shared=True, **options)
@@ -65,9 +42,9 @@ def call(wasm, name="point"):
         return plugin.call(name, "")
 
 
-def test_the_packages_of_a_file(write, extism_py):
+def test_the_packages_of_a_file(tree, extism_py):
     """Installed, taken along, named in the summary and in the module; the second build says nothing of pip."""
-    write({"plugin.py": BLOCK + PLUGIN})
+    tree({"plugin.py": BLOCK + PLUGIN})
     first = extism_py("plugin.py", "one.wasm", "--shared")
     second = extism_py("plugin.py", "two.wasm", "--shared")
     wasm = Path("one.wasm").read_bytes()
@@ -80,9 +57,9 @@ def test_the_packages_of_a_file(write, extism_py):
     assert call(wasm) == b"Point(x=2)"
 
 
-def test_nothing_of_this_machine(write, package_cache):
+def test_nothing_of_this_machine(tree, package_cache):
     """Neither the folder of the plug-in nor that of the packages is in the module, in any form."""
-    write({"deep/er/plugin.py": BLOCK + PLUGIN})
+    tree({"deep/er/plugin.py": BLOCK + PLUGIN})
     wasm = build("deep/er/plugin.py")
 
     assert [
@@ -94,9 +71,9 @@ def test_nothing_of_this_machine(write, package_cache):
     "arguments",
     [("-r", "requirements.txt"), ("--requirements", "requirements.txt"), ("--site", "env")],
 )
-def test_other_ways_to_packages(write, extism_py, arguments):
+def test_other_ways_to_packages(tree, extism_py, arguments):
     """A requirements file, and a folder in which they are installed."""
-    write({"plugin.py": PLUGIN, "requirements.txt": "attrs==26.1.0\n", "env/x": ""})
+    tree({"plugin.py": PLUGIN, "requirements.txt": "attrs==26.1.0\n", "env/x": ""})
     if "--site" in arguments:
         installed = install(Requirements(("attrs==26.1.0",)), print)
         Path("env/x").unlink()
@@ -108,9 +85,9 @@ def test_other_ways_to_packages(write, extism_py, arguments):
     assert call("out.wasm") == b"Point(x=2)"
 
 
-def test_modules_that_are_named(write, extism_py):
+def test_modules_that_are_named(tree, extism_py):
     """--include takes what no statement names, --exclude leaves out what one does."""
-    write(
+    tree(
         {
             "plugin.py": "import extism, importlib\n"
             "@extism.plugin_fn\ndef f():\n"
@@ -130,9 +107,9 @@ def test_modules_that_are_named(write, extism_py):
     assert json.loads(call("out.wasm", "f")) == [1, "No module named 'b'"]
 
 
-def test_a_missing_import_while_it_is_built(write):
+def test_a_missing_import_while_it_is_built(tree):
     """The traceback says where, and the hint what to do; in a package of others, too."""
-    write(
+    tree(
         {
             "plugin.py": "import extism\nimport lib\n@extism.plugin_fn\ndef f(): ...\n",
             "lib.py": "import gone_x",
@@ -147,7 +124,7 @@ def test_a_missing_import_while_it_is_built(write):
     )
 
 
-def test_native_code_while_it_is_built(write, monkeypatch, tmp_path):
+def test_native_code_while_it_is_built(tree, monkeypatch, tmp_path):
     """A package that cannot do without its native code is named, with its version and the line of its import."""
     write_wheel(
         tmp_path / "wheels",
@@ -157,7 +134,7 @@ def test_native_code_while_it_is_built(write, monkeypatch, tmp_path):
         "cp39-abi3-manylinux_2_17_x86_64",
     )
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
-    write(
+    tree(
         {
             "plugin.py": "# /// script\n# dependencies = ['fastlib']\n# ///\n"
             "import extism, fastlib\n@extism.plugin_fn\ndef f(): ...\n"
@@ -174,8 +151,8 @@ def test_native_code_while_it_is_built(write, monkeypatch, tmp_path):
     )
 
 
-def test_a_site_that_is_not_there(write):
+def test_a_site_that_is_not_there(tree):
     """A folder that is named and missing is an error."""
-    write({"plugin.py": PLUGIN})
+    tree({"plugin.py": PLUGIN})
 
     assert str(failure("plugin.py", sites=["gone"])) == "--site gone: there is no such folder"

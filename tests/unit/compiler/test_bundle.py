@@ -13,20 +13,6 @@ from extism._compiler.project import open_project
 from extism.errors import BuildError
 
 
-@pytest.fixture
-def tree(tmp_path, monkeypatch):
-    """Write files given as {path: text} into a folder, and stand in it."""
-    monkeypatch.chdir(tmp_path)
-
-    def write(files):
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-
-    return write
-
-
 def carried(main, *search):
     found = bundle(open_project(Path(main)), [Path(folder) for folder in search])
     return {module.name: module.file for module in found.modules}
