@@ -3,7 +3,9 @@ pip, told that it installs for the guest's Python: run as a program, with pip's 
 
 pip chooses wheels for another Python when asked to (`--python-version`, `--abi`), but reads conditions such as
 `; python_version >= "3.13"` and `; sys_platform == "win32"` as of the Python that runs it. So this tells it first
-what they mean in a plug-in. Imports nothing of this library: it runs alone, without it.
+what they mean in a plug-in, by a function that is pip's own affair, and asks whether it was heard: a pip that goes
+another way is refused, since it would choose other packages on every machine. Imports nothing of this library: it runs
+alone, without it.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ def main(release: str, arguments: list[str]) -> None:
     if release:
         markers: Any = importlib.import_module("pip._vendor.packaging.markers")
         markers.default_environment = lambda: environment(release)
+        if not markers.Marker('sys_platform == "wasi"').evaluate():
+            sys.exit(OTHER_PIP)
     sys.argv = ["pip", *arguments]
     runpy.run_module("pip", run_name="__main__", alter_sys=True)
 
@@ -46,6 +50,7 @@ def bundled() -> str:
 
 
 NO_PIP = "there is no pip for this Python"
+OTHER_PIP = "this pip cannot be told what conditions of requirements mean in a plug-in"
 
 
 def environment(release: str) -> dict[str, str]:

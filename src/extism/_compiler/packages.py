@@ -62,6 +62,12 @@ _TARGET: Final = (
     *(f"--platform={platform}" for platform in _PLATFORMS),
 )
 
+_EXCUSES: Final = {
+    guest_pip.NO_PIP: "install pip beside extism",
+    guest_pip.OTHER_PIP: "install pip 23 to 26 beside extism",
+}
+"""Why `guest_pip` did not begin, and what to do."""
+
 _NO_WHEEL: Final = re.compile(
     r"No matching distribution found for ([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?[^\s(;]*)"
     r"|no matching distributions available for your environment:\s+(\S+)"
@@ -192,11 +198,12 @@ def _build_wheel(said: str, wheels: Path, say: Callable[[str], None]) -> None:
 
 def _refused(said: str) -> BuildError:
     """Return the error for packages that pip did not install."""
-    if guest_pip.NO_PIP in said:
-        return BuildError(
-            f"the packages of the plug-in cannot be installed: {guest_pip.NO_PIP} ({sys.executable})",
-            hint="install pip beside extism, or give the packages with --site DIR",
-        )
+    for excuse, remedy in _EXCUSES.items():
+        if excuse in said:
+            return BuildError(
+                f"the packages of the plug-in cannot be installed: {excuse} ({sys.executable})",
+                hint=f"{remedy}, or give the packages with --site DIR",
+            )
     errors = [line for line in said.splitlines() if line.startswith("ERROR: ")] or [said.strip()]
     text = "\n".join(line.removeprefix("ERROR: ") for line in errors)
     return BuildError(

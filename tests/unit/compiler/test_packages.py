@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+import types
 from pathlib import Path
 
 import pytest
 from wheelhouse import write_wheel
 
+from extism._compiler import guest_pip
 from extism._compiler.distributions import distributions
 from extism._compiler.packages import install
 from extism._compiler.requirements import Requirements
@@ -139,3 +142,12 @@ def test_a_cache_that_cannot_be_written(wheels):
         f"cannot keep packages in {wheels.parent / 'cache' / 'packages'}"
     )
     assert caught.value.hint == "name another folder with EXTISM_CACHE_DIR"
+
+
+def test_a_pip_that_is_not_heard_is_refused(monkeypatch):
+    """A release that reads conditions another way would choose packages by the machine, and nobody would see it."""
+    deaf = types.ModuleType("pip._vendor.packaging.markers")
+    deaf.Marker = lambda _text: types.SimpleNamespace(evaluate=lambda: False)
+    monkeypatch.setitem(sys.modules, deaf.__name__, deaf)
+    with pytest.raises(SystemExit, match="this pip cannot be told"):
+        guest_pip.main("3.13.5", ["--version"])
