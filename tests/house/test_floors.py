@@ -32,7 +32,8 @@ MODULES = sorted(
 )
 GUEST = sorted((SRC / ANNEX).rglob("*.py"))
 IN_THE_GUEST = {
-    f"_compiler.interpreter.{name}" for name in ("boot", "carried", "failures", "finder")
+    f"_compiler.interpreter.{name}"
+    for name in ("boot", "carried", "failures", "finder", "renewals")
 }
 
 

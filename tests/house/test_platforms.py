@@ -16,7 +16,14 @@ import pytest
 from extism._engine import wheel
 
 ROOT = Path(__file__).parents[2]
-IN_THE_GUEST = ("asyncio_wasi.py", "boot.py", "carried.py", "failures.py", "finder.py")
+IN_THE_GUEST = (
+    "asyncio_wasi.py",
+    "boot.py",
+    "carried.py",
+    "failures.py",
+    "finder.py",
+    "renewals.py",
+)
 MODULES = sorted(
     ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
     for path in (ROOT / "src" / "extism").rglob("*.py")

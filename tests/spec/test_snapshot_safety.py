@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import time
 
@@ -24,6 +25,11 @@ import uuid
 
 import extism
 
+OWN = random.Random()
+SEEDED = random.Random(7)
+SEEDED_LATE = random.Random()
+SEEDED_LATE.seed(7)
+OWN.gauss(0, 1)
 random.gauss(0, 1)
 next(tempfile._get_candidate_names())
 uuid.uuid1()
@@ -32,7 +38,14 @@ uuid.uuid1()
 @extism.plugin_fn
 def chance():
     extism.output_json([random.random(), random.gauss(0, 1), next(tempfile._get_candidate_names()),
-                        str(uuid.uuid4()), os.urandom(8).hex()])
+                        str(uuid.uuid4()), os.urandom(8).hex(), OWN.random(), OWN.gauss(0, 1),
+                        random.Random().random(), uuid.uuid1().node])
+
+
+@extism.plugin_fn
+def seeded():
+    plain = "random" in random.Random.seed.__globals__["__name__"]
+    extism.output_json([SEEDED.random(), SEEDED_LATE.random(), plain])
 
 
 @extism.plugin_fn
@@ -88,10 +101,17 @@ def ask(compiled, function):
 
 
 def test_what_is_drawn_differs_from_copy_to_copy(compiled):
-    """Numbers, normal numbers (of which a spare one was kept), names of files, identifiers, bytes."""
+    """Numbers, normal numbers (of which a spare one was kept), names of files, identifiers, bytes, own generators."""
     drawn = [ask(compiled, "chance") for _ in range(3)]
 
-    assert [len(set(column)) for column in zip(*drawn, strict=True)] == [3] * 5
+    assert [len(set(column)) for column in zip(*drawn, strict=True)] == [3] * 9
+
+
+def test_a_generator_with_a_seed_keeps_it(compiled):
+    """Whoever gives a seed wants the same numbers; and `random` is as it always is, once the plug-in is built."""
+    expected = random.Random(7).random()
+
+    assert ask(compiled, "seeded") == [expected, expected, True]
 
 
 def test_log_records_count_from_the_copys_start(compiled):

@@ -53,7 +53,7 @@ _REHEARSAL: Final = {
 }
 """The plug-in that `start` has loaded and forgotten (`rehearse` in boot.py)."""
 
-_INSIDE: Final = ("boot", "carried", "failures", "finder")
+_INSIDE: Final = ("boot", "carried", "failures", "finder", "renewals")
 """Files of `interpreter` that run in the guest."""
 
 _STARTERS: Final = ("_initialize", "py_init")

@@ -3,9 +3,9 @@ The guest's side of the build: module `_extism_boot`, which runs inside the inte
 
 Here: the three moments in a copy's life at which the glue calls back (`start`, `load`, `wake`). Not
 here: the finder that holds modules in memory (finder.py), files in memory (carried.py), what the
-author is told of a failure (failures.py), what a plugin sees (the guest library), and the functions
-of the host (host.c). The one thing to know: every object made before `wake` is shipped, in the
-memory of each plugin.
+author is told of a failure (failures.py), what each copy gets anew (renewals.py), what a plugin sees
+(the guest library), and the functions of the host (host.c). The one thing to know: every object made
+before `wake` is shipped, in the memory of each plugin.
 """
 
 # pathlib would be shipped in each plugin; the import system's parts are private.
@@ -22,15 +22,15 @@ import linecache
 import os
 import site
 import sys
-import time
 import zipimport
 import zlib
 from importlib.machinery import PathFinder
 from typing import Any, NamedTuple
 
 import _extism_carried as carried
+import _extism_renewals as renewals
 from _extism_failures import describe
-from _extism_finder import Record, compile_source, finder, pack
+from _extism_finder import Record, compile_source, finder, following, pack
 
 STDLIB_ZIP = "/lib/python313.zip"
 STDLIB = "/lib/python3.13"
@@ -105,7 +105,9 @@ def start() -> Any:
     keep_stdlib()
     keep_guest_library()
     forget_files()
-    importlib.import_module("extism.adapters")
+    adapters = importlib.import_module("extism.adapters")
+    following.steps |= dict.fromkeys(adapters.ADAPTERS, adapters.adapt)
+    following.steps["random"] = renewals.watch
     for name in COMMON:
         importlib.import_module(name)
     site.setquit()
@@ -257,6 +259,7 @@ def run_bundle(bundle: Bundle) -> dict[str, Any]:
     before = open_files()
     importlib.import_module(bundle.main)
     refuse(open_files() - before)
+    renewals.end_watch()
     result = {
         "exports": importlib.import_module("extism.exports").report(),
         "imports": imports.report(),
@@ -381,29 +384,6 @@ def remember_lines(bundle: Bundle) -> None:
     linecache.cache[bundle.main_file] = (functools.partial(finder.get_source, bundle.main),)
 
 
-def seed(random: Any) -> None:
-    """Draw the state of `random`: as its `seed()`, but of 32 bytes; 2500 would be most of a first call."""
-    random._inst.gauss_next = None
-    super(random.Random, random._inst).seed(int.from_bytes(os.urandom(32)))
-
-
-def forget_names(tempfile: Any) -> None:
-    """Let `tempfile` seed what it takes its names from, when it is next asked."""
-    tempfile._name_sequence = None
-
-
-def restart(logging: Any) -> None:
-    """Let `relativeCreated` count from now on."""
-    logging._startTime = time.time_ns()
-
-
-# What library modules have drawn or measured while building, and what each copy must have of its own.
-RENEWALS = (("random", seed), ("tempfile", forget_names), ("logging", restart))
-
-
 def wake() -> None:
     """Make a copy of the snapshot differ from its siblings: the first call of each comes through here."""
-    for name, renew in RENEWALS:
-        module = sys.modules.get(name)
-        if module is not None:
-            renew(module)
+    renewals.renew()

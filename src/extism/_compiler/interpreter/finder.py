@@ -5,16 +5,15 @@ Its one object, `finder`, holds the standard library, the guest library and the 
 that the interpreter is started on. Who puts them there is boot.py; files that are no modules are in carried.py.
 """
 
-# The import system's parts are private; marshal reads what this file wrote.
-# ruff: noqa: PTH123, S302, SLF001
+# The import system's parts are private; marshal reads what this file wrote; what is annotated is imported.
+# ruff: noqa: PTH123, S302, SLF001, TC003
 
 import importlib
 import importlib.util
 import marshal
 import posixpath
-import sys
 import zlib
-from collections.abc import Container
+from collections.abc import Callable
 from importlib import _bootstrap_external
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
@@ -51,7 +50,7 @@ class MemoryFinder(_bootstrap_external._LoaderBasics):  # type: ignore[misc, nam
         record = self.records.get(name)
         if record is None:
             return None
-        loader = adapting if name in adapted_names() else self
+        loader = following if name in following.steps else self
         spec = ModuleSpec(name, loader, origin=record.file, is_package=record.is_package)
         spec.has_location = bool(record.file)
         if record.is_package and name in self.carried:
@@ -124,24 +123,22 @@ class MemoryFinder(_bootstrap_external._LoaderBasics):  # type: ignore[misc, nam
                 module.__path__ = spec.submodule_search_locations
 
 
-class AdaptingLoader(MemoryFinder):
-    """Loads the few modules of the standard library that the guest library has work on top of the host."""
+class FollowingLoader(MemoryFinder):
+    """Loads the few modules of the standard library that something is done to once they are there."""
+
+    def __init__(self, records: dict[str, Record]) -> None:
+        super().__init__()
+        self.records = records
+        self.steps: dict[str, Callable[[str], object]] = {}  # called with the module's name
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module, and adapt it."""
+        """Run the module, and take the step."""
         super().exec_module(module)
-        importlib.import_module("extism.adapters").adapt(module.__name__)
+        self.steps[module.__name__](module.__name__)
 
 
 finder = MemoryFinder()
-adapting = AdaptingLoader()
-adapting.records = finder.records
-
-
-def adapted_names() -> Container[str]:
-    """Return the names of those modules, as soon as the guest library is there to ask."""
-    adapters = sys.modules.get("extism.adapters")
-    return () if adapters is None else adapters.ADAPTERS
+following = FollowingLoader(finder.records)
 
 
 def compile_source(source: bytes, file: str) -> CodeType:
