@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import time
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,29 @@ def upper():
 
 FOUR_MODULES = f"import datetime\nimport decimal\nimport hashlib\nimport random\n{THREE_LINES}"
 
+PACKAGES = """
+import attrs
+import extism
+import jinja2
+
+
+@attrs.define
+class Guest:
+    name: str
+
+
+@extism.plugin_fn
+def greet():
+    guest = Guest(extism.input_str())
+    extism.output_str(jinja2.Template("Hello, {{ guest.name }}").render(guest=guest))
+"""
+
+LARGER = (
+    ("four", FOUR_MODULES, "datetime, decimal, hashlib, random"),
+    ("packages", PACKAGES, "jinja2 and attrs"),
+)
+"""Name, source, and what is in it."""
+
 PLUGINS = 10
 
 
@@ -56,8 +80,9 @@ def measure(plan: Plan) -> Iterator[Row]:
     small = [made(plan, f"small{n}", f"{THREE_LINES}\nN = {n}\n") for n in range(PLUGINS)]
     single = made(plan, "single", THREE_LINES, shared=False)
     yield sizes("small plug-in of three lines, size", small[0], single)
-    four = [made(plan, "four", FOUR_MODULES, shared=shared) for shared in (True, False)]
-    yield sizes("small plug-in with datetime, decimal, hashlib, random, size", *four)
+    for name, source, what in LARGER:
+        pair = [made(plan, name, source, shared=shared) for shared in (True, False)]
+        yield sizes(f"small plug-in with {what}, size", *pair)
     yield Row("small plug-in, build", {"ours": list(builds(plan))}, base="ours")
     shapes = {
         "small plug-in": [linked(runtime, path) for path in small],
@@ -80,7 +105,7 @@ def made(plan: Plan, name: str, source: str, *, shared: bool = True) -> Path:
     path = plan.folder / f"{name}.py"
     path.write_text(source)
     wasm = path.with_name(f"{name}{'.small' if shared else ''}.wasm")
-    build(path, wasm, shared=shared)
+    build(path, wasm, shared=shared, sites=[sysconfig.get_path("purelib")])
     return wasm
 
 

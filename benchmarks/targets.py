@@ -70,6 +70,7 @@ TARGETS = (
     Target("Python plug-in, empty call", 0.30),
     Target("small plug-in of three lines, size", 100e3, unit="B"),
     Target("small plug-in with datetime, decimal, hashlib, random, size", 300e3, unit="B"),
+    Target("small plug-in with jinja2 and attrs, size", 2.5e6, unit="B"),
     Target("small plug-in, build", 1.0, unit="s"),
     Target("small plug-in, process beyond Python's", 0.120, unit="s"),
     Target("single file, process beyond Python's", 0.120, unit="s"),
