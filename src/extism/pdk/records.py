@@ -158,12 +158,14 @@ def _furthest(failures: list[InputError]) -> InputError:
     deep = [error for error in failures if error.path]
     if len(failures) == 1 or len(deep) == 1:
         return (deep or failures)[0]
-    reasons = [str(error) for error in deep or failures]
-    got = {reason.rpartition(", got ")[2] for reason in reasons}
-    if not deep and len(got) == 1 and all(reason.startswith("expected ") for reason in reasons):
-        wanted = [reason.removeprefix("expected ").rpartition(", got ")[0] for reason in reasons]
-        return InputError(f"expected {' or '.join(dict.fromkeys(wanted))}, got {got.pop()}")
-    return InputError("; or ".join(dict.fromkeys(reasons)))
+    told = deep or failures
+    places = {error.path for error in told}
+    got = {error.reason.rpartition(", got ")[2] for error in told}
+    if len(places) == len(got) == 1 and all(each.reason.startswith("expected ") for each in told):
+        wanted = [each.reason.removeprefix("expected ").rpartition(", got ")[0] for each in told]
+        reason = f"expected {' or '.join(dict.fromkeys(wanted))}, got {got.pop()}"
+        return InputError(reason, places.pop())
+    return InputError("; or ".join(dict.fromkeys(str(error).lstrip(".") for error in told)))
 
 
 def _container(kind: Any, arguments: tuple[Any, ...], known: _Known) -> Reader | None:

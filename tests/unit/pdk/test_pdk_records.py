@@ -170,7 +170,18 @@ def test_values(annotation, given, expected):
         ),
         (Tree, {"label": "a", "best": {"name": "b"}}, ".best.price: is missing"),
         (Shape, {"kind": "circle"}, ".radius: is missing"),
+        (Shape, {"kind": "oval"}, '.kind: expected "circle" or "square", got "oval"'),
         (Shape, 5, "expected an object, got 5"),
+        (
+            list[str] | dict[str, int],
+            {"a": "b"},
+            '["a"]: expected an integer, got "b"',
+        ),
+        (
+            Tree | Item,
+            {"name": 1, "label": 2},
+            "label: expected a string, got 2; or name: expected a string, got 1",
+        ),
         (Point, "x", 'expected an object, got "x"'),
         (dt.date, "soon", 'expected a date (ISO 8601), got "soon"'),
         (decimal.Decimal, "x", 'expected a decimal number, got "x"'),
