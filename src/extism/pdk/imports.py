@@ -148,13 +148,10 @@ class Import:
         """Lend the arguments to the host, call it, and read the result."""
         signature = self.signature
         if kwargs or len(args) != len(signature.parameters):
-            bound = signature.signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            args = (*bound.args, *bound.kwargs.values())
+            args = self._bound(args, kwargs)
         slot, lent, kept = self.slot, list[int](), set[int]()
         try:
-            pairs = zip(signature.parameters, args, strict=True)
-            numbers = [each.to_number(arg, lent) for each, arg in pairs]
+            numbers = signature.numbers(args, lent)
             frame = bytearray(signature.frame_length)
             signature.parameter_cells.pack_into(frame, 0, *numbers)
             ffi.host.call_slot(slot, frame)
@@ -165,6 +162,15 @@ class Import:
             for handle in lent:
                 if handle not in kept:
                     ffi.host.free(handle)
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Return an argument for each parameter, in their order."""
+        try:
+            bound = self.signature.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.signature.name}: {error}") from None
+        bound.apply_defaults()
+        return (*bound.args, *bound.kwargs.values())
 
     def _value(self, results: tuple[Any, ...], *, given: list[float], kept: set[int]) -> Any:
         found = []

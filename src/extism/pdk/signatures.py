@@ -60,6 +60,11 @@ class Signature:
                     f"{title}: the number of parameters is fixed, {parameter} is any number"
                 )
 
+    @property
+    def name(self) -> str:
+        """What Python calls the function."""
+        return str(self.function.__name__)
+
     @functools.cached_property
     def parameters(self) -> tuple[Wire, ...]:
         """How each parameter crosses. What only a type checker can look up crosses as its value says."""
@@ -100,7 +105,24 @@ class Signature:
         try:
             return wire.from_number(number)
         except InputError as error:
-            raise error.under(f"{self.function.__name__}: {place}") from None
+            raise error.under(f"{self.name}: {place}") from None
+
+    def numbers(self, values: Iterable[Any], made: list[int]) -> list[float]:
+        """
+        Return the numbers that values of the parameters cross as; an error names the function and the parameter.
+
+        Args:
+            values: One for each parameter, in their order.
+            made: Collects the handles of blocks made for them.
+        """
+        found = []
+        named = zip(self.signature.parameters, self.parameters, values, strict=True)
+        for name, each, value in named:
+            try:
+                found.append(each.to_number(value, made))
+            except (TypeError, OverflowError) as error:
+                raise type(error)(f"{self.name}: parameter {name}: {error}") from None
+        return found
 
     def check(self) -> None:
         """Raise the TypeError of an annotation that has no way across; one that is not there yet may come."""

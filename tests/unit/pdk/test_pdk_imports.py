@@ -62,7 +62,9 @@ def test_a_number_that_has_no_64_bits(host, declare, number):
 
     def f(a): ...
 
-    with pytest.raises(OverflowError, match="does not fit into the 64 bits"):
+    with pytest.raises(
+        OverflowError, match=rf"^f: parameter a: {number} does not fit into the 64 bits"
+    ):
         declare(f)(number)
     assert host.calls == []
 
@@ -207,6 +209,17 @@ def test_none_is_no_result(host, declare, annotation):
     assert host.calls == [(SLOT + 1, ())]
 
 
+def test_a_value_that_cannot_cross_is_named(host, declare):
+    """The error says which function and which parameter; no block is left behind, and nothing was called."""
+
+    def f(text: str, count: I32): ...
+
+    with pytest.raises(TypeError, match=r"^f: parameter count: an i32 is an int, not str$"):
+        declare(f)("kept for a moment", "5")
+
+    assert (host.calls, host.blocks) == ([], {})
+
+
 def test_keywords_and_defaults(host, declare):
     """Arguments can be named, left to their defaults, and are checked like any function's."""
 
@@ -216,9 +229,9 @@ def test_keywords_and_defaults(host, declare):
     function(1, c=5)
 
     assert host.calls[0][1] == (1, 2, 5)
-    with pytest.raises(TypeError, match="missing a required argument: 'a'"):
+    with pytest.raises(TypeError, match=r"^f: missing a required argument: 'a'"):
         function()
-    with pytest.raises(TypeError, match="unexpected keyword argument 'd'"):
+    with pytest.raises(TypeError, match=r"^f: got an unexpected keyword argument 'd'"):
         function(1, d=1)
 
 
