@@ -100,12 +100,26 @@ def _describe(error: BaseException) -> str:
 
 
 def traceback_text(error: BaseException) -> str:
-    """Return the traceback as Python prints it, from the first frame that is not this library's (or its loop's)."""
+    """
+    Return the traceback as Python prints it, from the first frame that is not this library's (or its loop's).
+
+    The exceptions behind it lose these frames for good: nobody else asks for them any more.
+    """
+    behind, seen = error.__cause__ or error.__context__, {id(error)}
+    while behind is not None and id(behind) not in seen:
+        seen.add(id(behind))
+        behind.__traceback__ = _authors(behind.__traceback__)
+        behind = behind.__cause__ or behind.__context__
+    frame = _authors(error.__traceback__)
+    return "".join(traceback.format_exception(type(error), error, frame)).rstrip("\n")
+
+
+def _authors(frame: TracebackType | None) -> TracebackType | None:
+    """Return a traceback from the first frame of the author's on."""
     packages = (__name__.rpartition(".")[0], "asyncio")
-    frame = error.__traceback__
     while frame is not None and any(_is_of(package, frame) for package in packages):
         frame = frame.tb_next
-    return "".join(traceback.format_exception(type(error), error, frame)).rstrip("\n")
+    return frame
 
 
 def _is_of(package: str, frame: TracebackType) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from enum import IntEnum
 
@@ -99,6 +100,26 @@ def test_an_exception_is_reported_with_its_lines(run):
         "    return 1 / x",
         "ZeroDivisionError: division by zero",
     ]
+
+
+def test_exceptions_behind_are_shown_without_the_library_too(run):
+    """What was raised while a loop, or this library, handled another error begins at the author's first frame."""
+    source = "async def g():\n    raise KeyError('first')\n\ndef f():\n    return g()\n"
+    start = author(source)
+
+    def f():
+        try:
+            asyncio.run(start())
+        except KeyError as error:
+            error.__traceback__ = error.__traceback__.tb_next  # as if the loop had caught it
+            raise ValueError("second") from error
+
+    code, text = run(f)
+    frames = [line.strip() for line in text.splitlines() if line.startswith("  File ")]
+
+    assert code == 1
+    assert frames[0] == 'File "webhook.py", line 2, in g'
+    assert [frame.endswith("in f") for frame in frames] == [False, True]
 
 
 def test_a_frame_of_the_library_below_the_authors_is_shown(run):
