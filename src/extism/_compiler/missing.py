@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib.metadata
 from typing import TYPE_CHECKING, NamedTuple
 
+from extism._compiler.analyze import LIBRARY
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -32,6 +34,11 @@ def explain(
     """Return why the module called `name` is not in a plug-in."""
     if is_below(name, excluded):
         return Reason(f"{name} is left out of the plug-in", "take it out of --exclude")
+    if is_below(name, [LIBRARY]):
+        return Reason(
+            f"there is no {name} inside a plug-in, where {LIBRARY} is the guest library, and not the host's",
+            "use what it has: plugin_fn, input_str, output_str, Config, Var, Http, log and so on",
+        )
     owner = next((row for row in known if _is_native(name, row)), None)
     path = None if owner else search.find_native(name)
     if owner or path:

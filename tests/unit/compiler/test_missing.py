@@ -44,6 +44,16 @@ def test_native_code_in_a_folder(tmp_path):
     )
 
 
+def test_a_name_of_the_hosts_library(tmp_path):
+    """Nobody is told to install what every plug-in has."""
+    reason = explain("extism.Plugin", SearchPath([tmp_path]), (), ())
+
+    assert reason.text == (
+        "there is no extism.Plugin inside a plug-in, where extism is the guest library, and not the host's"
+    )
+    assert "dependencies" not in reason.hint
+
+
 def test_what_was_left_out(tmp_path):
     """Who leaves a module out is told so."""
     reason = explain("a.b", SearchPath([tmp_path]), (), ["a"])
