@@ -99,6 +99,7 @@ SOURCE = textwrap.dedent(
     def write_logs():
         logging.getLogger("shop").info("a %s", "message")
         logging.error("no name")
+        logging.warning("%d is no number", "this")
         print("printed")
 
 
@@ -277,15 +278,21 @@ def test_urllib(plugin, status, expected):
 
 
 def test_logging_and_print(plugin, caplog):
-    """`logging` goes to the host's log with its levels, and `print` where the host has stdout go, line by line."""
-    caplog.set_level(0)
-    plugin(wasi=extism.WasiOptions(stdout="log")).call("write_logs", b"")
+    """
+    `logging` goes to the host's log with its levels, and `print` where the host has stdout go, line by line.
 
-    assert [(row.levelname, row.getMessage()) for row in caplog.records] == [
+    A message that cannot be made is told on stderr, and the call goes on.
+    """
+    caplog.set_level(0)
+    plugin(wasi=extism.WasiOptions(stdout="log", stderr="log")).call("write_logs", b"")
+    told = [(row.levelname, row.getMessage()) for row in caplog.records]
+
+    assert [told[0], told[1], told[-1]] == [
         ("INFO", "shop: a message"),
         ("ERROR", "no name"),
         ("INFO", "printed"),
     ]
+    assert any("TypeError: %d format: a real number is required" in text for _, text in told)
 
 
 def test_an_async_function(plugin):

@@ -53,12 +53,12 @@ class MemoryFinder(_bootstrap_external._LoaderBasics):  # type: ignore[misc, nam
         loader = following if name in following.steps else self
         spec = ModuleSpec(name, loader, origin=record.file, is_package=record.is_package)
         spec.has_location = bool(record.file)
-        if record.is_package and name in self.carried:
+        if record.is_package and (record.file or name in self.carried):
             spec.submodule_search_locations = [self.folder(name)]
         return spec
 
     def folder(self, name: str) -> str:
-        """Return where the files of a carried package are found."""
+        """Return where the files of a package are found: there are some if it is the plug-in's own."""
         file = self.records[name].file
         place: str = carried.place(posixpath.dirname(file) if file else name.replace(".", "/"))
         return place
