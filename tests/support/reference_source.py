@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from functools import cache
+from importlib.util import resolve_name
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -105,10 +106,18 @@ def members(module: str, node: ast.ClassDef) -> list[list[Function]]:
 def _inherited(module: str, node: ast.ClassDef) -> Iterator[ast.stmt]:
     """What stands in the bases of a class that come from other modules of the house."""
     for line_ in tree(module).body:
-        if isinstance(line_, ast.ImportFrom) and (line_.module or "").startswith("extism."):
+        source = _source_of(line_, module) if isinstance(line_, ast.ImportFrom) else ""
+        if isinstance(line_, ast.ImportFrom) and source.startswith("extism."):
             names = {each.name for each in line_.names} & {ast.unparse(base) for base in node.bases}
-            for base in [each for name in names for each in definitions(line_.module, name)]:
+            for base in [each for name in names for each in definitions(source, name)]:
                 yield from _shown(base.body) if isinstance(base, ast.ClassDef) else ()
+
+
+def _source_of(statement: ast.ImportFrom, module: str) -> str:
+    """The module that `from ... import` means, dots resolved."""
+    is_package = ROOT.joinpath(*module.split(".")).is_dir()
+    package = module if is_package else module.rpartition(".")[0]
+    return resolve_name("." * statement.level + (statement.module or ""), package)
 
 
 def fields(node: ast.ClassDef) -> list[ast.AnnAssign]:
