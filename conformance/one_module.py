@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -118,7 +119,10 @@ def run_natively(program: str, order: dict[str, object], scratch: Path, seconds:
         start_new_session=True,
     )
     with watched(book, seconds, process.kill):
-        return f"the interpreter ended with {process.wait()}"
+        code = process.wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # what its tests have started and left running
+    return f"the interpreter ended with {code}"
 
 
 def run_inside(program: str, order: dict[str, object], scratch: Path, seconds: float) -> str:

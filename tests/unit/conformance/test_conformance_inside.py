@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import textwrap
+import time
 
 import one_module
 import pytest
@@ -77,6 +79,17 @@ IDLE = """
 
         def test_deep(self):
             self.assertTrue(hasattr(unittest.TestCase, "nosuch"))
+"""
+
+LEAVER = """
+    import subprocess, sys, unittest
+
+
+    class Case(unittest.TestCase):
+        def test_it(self):
+            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+            with open({path!r}, "w") as file:
+                file.write(str(child.pid))
 """
 
 LOOPS = """
@@ -171,3 +184,25 @@ def test_a_loop_that_cannot_be_closed_fails_its_own_test_alone(library):
         "Case.test_a": ("failed", ["ZeroDivisionError: division by zero"]),
         "Case.test_b": ("passed", []),
     }
+
+
+def is_running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_what_tests_leave_running_is_ended(library):
+    """Else a busy one would take its share of the machine for as long as it is up."""
+    path = library.parent / "child"
+    text = textwrap.dedent(LEAVER).format(path=str(path))
+    (library / "test" / "test_leaver.py").write_text(text)
+    ends(library, "test_leaver")
+    child = int(path.read_text())
+    deadline = time.monotonic() + 10
+    while is_running(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert not is_running(child)
