@@ -101,7 +101,7 @@ class Bundle:
 
         Layout:
             `bundle.json`: main, modules, data, imports (`[module, name, parameters, results]` in
-                slot order), exports, first_slot.
+                slot order), first_slot.
             `src/FILE`: the bytes of each module, and of each data file.
         """
         description = {
@@ -115,7 +115,6 @@ class Bundle:
                 [row.module, row.name, row.type.params, row.type.results]
                 for row in interface.imports
             ],
-            "exports": [row.name for row in interface.exports],
             "first_slot": first_slot,
         }
         files = {"bundle.json": json.dumps(description, sort_keys=True).encode()}

@@ -87,16 +87,9 @@ def parse_in_guest(source: Source, base: bytes, cache: ModuleCache) -> ast.Modul
         app = Path(folder)
         program = f"{Path(guest_parser.__file__).read_text(encoding='utf-8')}\nanswer('/app')\n"
         main = {"name": "extism_syntax", "file": "extism_syntax.py"}
-        rest: dict[str, Any] = {
-            "modules": {},
-            "data": [],
-            "imports": [],
-            "exports": [],
-            "first_slot": 0,
-        }
         (app / "src").mkdir()
         (app / "src" / main["file"]).write_text(program, encoding="utf-8")
-        (app / "bundle.json").write_text(json.dumps({"main": main, **rest}), encoding="utf-8")
+        (app / "bundle.json").write_text(json.dumps({"main": main}), encoding="utf-8")
         (app / guest_parser.QUESTION).write_bytes(source.text)
         preinit.load(base, app, cache)
         answer = json.loads((app / guest_parser.ANSWER).read_text(encoding="utf-8"))

@@ -275,7 +275,6 @@ def test_the_files_for_the_interpreter(tree):
         },
         "data": [],
         "imports": [["m", "é", [], []]],
-        "exports": ["post"],
         "first_slot": 4546,
     }
     assert files == {
