@@ -85,7 +85,7 @@ def _reader(annotation: Any, known: _Known) -> Reader:
         return _reader(alias, known)  # NewType, and `type X = ...`
     made = _container(origin or annotation, arguments, known) or leaf(annotation)
     if made is None and isinstance(origin or annotation, type):
-        made = _class(origin or annotation, known)
+        made = _class(annotation, known)
     if made is None:
         raise TypeError(f"{_name(annotation)} has no form in JSON")
     return made
@@ -228,19 +228,20 @@ def _key(annotation: Any, known: _Known) -> Reader:
     return read
 
 
-def _class(kind: Any, known: _Known) -> Reader | None:
+def _class(annotation: Any, known: _Known) -> Reader | None:
+    kind = typing.get_origin(annotation) or annotation
     if issubclass(kind, Enum):
         return _enum(kind)
     if typing.is_typeddict(kind):
-        return _record(kind, dict, _typed_dict_fields(kind), known)
+        return _record(annotation, dict, _typed_dict_fields(annotation), known)
     if hasattr(kind, "_field_defaults"):
-        by_name = _record(kind, kind, _named_tuple_fields(kind), known)
-        by_place = _row([_reader(each, known) for each in _hints(kind).values()], kind._make)
+        by_name = _record(annotation, kind, _named_tuple_fields(annotation), known)
+        by_place = _row([_reader(each, known) for each in _hints(annotation).values()], kind._make)
         return lambda value: by_place(value) if isinstance(value, list) else by_name(value)
     if dataclasses.is_dataclass(kind):
-        return _record(kind, kind, _dataclass_fields(kind), known)
+        return _record(annotation, kind, _dataclass_fields(annotation), known)
     if hasattr(kind, "__attrs_attrs__"):
-        return _record(kind, kind, _attrs_fields(kind), known)
+        return _record(annotation, kind, _attrs_fields(annotation), known)
     return None
 
 
@@ -289,16 +290,31 @@ def _record(kind: Any, make: Any, fields: Iterator[_Field], known: _Known) -> Re
         try:
             readers.append((name, argument, _reader(annotation, known), is_required))
         except TypeError as error:
-            raise TypeError(f"field {name} of {kind.__name__}: {error}") from None
+            raise TypeError(f"field {name} of {_name(kind)}: {error}") from None
     return read
 
 
-def _hints(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind, include_extras=True)
+def _hints(annotation: Any) -> dict[str, Any]:
+    """Return the annotations of a class; of `Box[int]`, those of `Box` with int in the place of its parameter."""
+    kind = typing.get_origin(annotation) or annotation
+    hints = typing.get_type_hints(kind, include_extras=True)
+    given = dict(
+        zip(getattr(kind, "__parameters__", ()), typing.get_args(annotation), strict=False)
+    )
+    return {name: _filled(hint, given) for name, hint in hints.items()} if given else hints
 
 
-def _typed_dict_fields(kind: Any) -> Iterator[_Field]:
-    for name, annotation in _hints(kind).items():
+def _filled(hint: Any, given: dict[Any, Any]) -> Any:
+    """Return an annotation with types in the place of parameters."""
+    parameters = getattr(hint, "__parameters__", ())
+    if not parameters or isinstance(hint, type):
+        return given.get(hint, hint) if isinstance(hint, typing.TypeVar) else hint
+    return hint[tuple(given.get(each, each) for each in parameters)]
+
+
+def _typed_dict_fields(record: Any) -> Iterator[_Field]:
+    kind = typing.get_origin(record) or record
+    for name, annotation in _hints(record).items():
         # Not by `__required_keys__` alone: it knows no mark that was text when the class was made.
         mark = typing.get_origin(annotation)
         is_required = mark is typing.Required or (
@@ -307,24 +323,25 @@ def _typed_dict_fields(kind: Any) -> Iterator[_Field]:
         yield _Field(name, name, annotation, is_required)
 
 
-def _named_tuple_fields(kind: Any) -> Iterator[_Field]:
-    for name, annotation in _hints(kind).items():
+def _named_tuple_fields(record: Any) -> Iterator[_Field]:
+    kind = typing.get_origin(record) or record
+    for name, annotation in _hints(record).items():
         yield _Field(name, name, annotation, name not in kind._field_defaults)
 
 
-def _dataclass_fields(kind: Any) -> Iterator[_Field]:
-    hints = _hints(kind)
-    for field in dataclasses.fields(kind):
+def _dataclass_fields(record: Any) -> Iterator[_Field]:
+    hints = _hints(record)
+    for field in dataclasses.fields(typing.get_origin(record) or record):
         if field.init:
             missing = dataclasses.MISSING
             is_required = field.default is missing and field.default_factory is missing
             yield _Field(field.name, field.name, hints[field.name], is_required)
 
 
-def _attrs_fields(kind: Any) -> Iterator[_Field]:
+def _attrs_fields(record: Any) -> Iterator[_Field]:
     missing = sys.modules["attr"].NOTHING  # the package is there: it made the class
-    hints = _hints(kind)
-    for field in kind.__attrs_attrs__:
+    hints = _hints(record)
+    for field in (typing.get_origin(record) or record).__attrs_attrs__:
         if field.init:
             annotation = hints.get(field.name, Any)
             yield _Field(field.name, field.alias, annotation, field.default is missing)

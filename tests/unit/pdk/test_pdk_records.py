@@ -11,12 +11,14 @@ from enum import Enum, IntEnum
 from typing import (
     Annotated,
     Any,
+    Generic,
     Literal,
     NamedTuple,
     NewType,
     NotRequired,
     Optional,
     TypedDict,
+    TypeVar,
     Union,
 )
 
@@ -55,6 +57,20 @@ class Item:
     def __post_init__(self) -> None:
         if self.price < 0:
             raise ValueError("a price is not negative")
+
+
+T = TypeVar("T")
+
+
+@dataclass
+class Box(Generic[T]):
+    item: T
+    spare: list[T] | None = None
+
+
+class Pair(TypedDict, Generic[T]):
+    left: T
+    right: Box[T]
 
 
 @dataclass
@@ -109,6 +125,10 @@ ID = uuid.UUID("12345678-1234-5678-1234-567812345678")
         (Size, 1, Size.SMALL),
         (Literal["a", 1], 1, 1),
         (int | None, None, None),
+        (Box[int], {"item": 1, "spare": [2]}, Box(1, [2])),
+        (Box[Box[Size]], {"item": {"item": 1}}, Box(Box(Size.SMALL))),
+        (Box, {"item": "any"}, Box("any")),
+        (Pair[str], {"left": "a", "right": {"item": "b"}}, {"left": "a", "right": Box("b")}),
         (Union[int, str], "a", "a"),  # noqa: UP007  the older way of writing it
         (int | float, 5, 5),
         (float | str, "5", "5"),
@@ -172,6 +192,13 @@ def test_values(annotation, given, expected):
         (Shape, {"kind": "circle"}, ".radius: is missing"),
         (Shape, {"kind": "oval"}, '.kind: expected "circle" or "square", got "oval"'),
         (Shape, 5, "expected an object, got 5"),
+        (Box[int], {"item": "a"}, '.item: expected an integer, got "a"'),
+        (
+            list[Box[int]],
+            [{"item": 1, "spare": ["a"]}],
+            '[0].spare[0]: expected an integer, got "a"',
+        ),
+        (Pair[str], {"left": "a", "right": {"item": 1}}, ".right.item: expected a string, got 1"),
         (
             list[str] | dict[str, int],
             {"a": "b"},
