@@ -321,7 +321,10 @@ def test_an_exception_is_the_cause(plugin):
 
 def test_an_unknown_function(plugin):
     """The text says what there is."""
-    with testing.host(plugin) as host, pytest.raises(LookupError, match="there is: code, complain"):
+    with (
+        testing.host(plugin) as host,
+        pytest.raises(LookupError, match="there is: ask_twice, code, complain"),
+    ):
         host.call("gret")
 
 
