@@ -299,13 +299,13 @@ class Kernel:
         """Return how many bytes the live block at `handle` holds; 0 where there is none."""
         meta = self._root
         span, current = _SPAN.unpack_from(meta, _SPAN_OFFSET)
-        if handle % _GRANULE or not FIRST <= handle < FIRST + span:
+        if handle % _GRANULE or not 0 <= handle - FIRST < span:
             return 0
-        header = handle // 2
-        if header + _HEADER.size > len(meta):
+        try:
+            generation, used = _HEADER.unpack_from(meta, handle >> 1)
+        except struct.error:  # the memory has grown since it was looked at
             self._look()
-            meta = self._root
-        generation, used = _HEADER.unpack_from(meta, header)
+            generation, used = _HEADER.unpack_from(self._root, handle >> 1)
         return used if generation == current else 0
 
     def read(self, handle: int) -> bytes | None:
@@ -339,7 +339,7 @@ class Kernel:
         span, _, dirty, generation, filled = _PLACES.unpack_from(meta, _PLACES_OFFSET)
         need = length + 31 >> 5
         end = span + 32 * need
-        if not need or end > self.room or filled >> need.bit_length() - 1 & 1:
+        if not need or end > self.room or (filled and filled >> need.bit_length() - 1 & 1):
             return self._store_in_kernel(data, length)
         # What `reserve` would do where nothing is free that fits, but without the crossing.
         header = FIRST + span >> 1
@@ -350,7 +350,10 @@ class Kernel:
             dirty = end
         _REACH.pack_into(meta, _SPAN_OFFSET, end, end - 7, dirty)
         handle: int = FIRST + span
-        self._write(handle, data, length)
+        if length <= _SHORT and data.__class__ is bytes:  # as `_write`, in line
+            self.bytes[handle : FIRST + end] = data + _PADS[length & 31]
+        else:
+            self._write(handle, data, length)
         return handle
 
     def _write(self, offset: int, data: Data, length: int) -> None:
