@@ -206,10 +206,8 @@ class Instance:
                 ended = enter(call, length)
                 if isinstance(ended, tuple):
                     code, offset, length, error = ended
-                    is_late = call.deadline is not None and call.is_late
-                    if not (code or error or is_late):
-                        end = offset + length
-                        output = kernel.bytes[offset:end].tobytes()
+                    if not (code or error or (call.deadline is not None and call.is_late)):
+                        output = kernel.bytes[offset : offset + length].tobytes()
                         if len(output) == length:
                             self.is_worn = is_start
                             return output
@@ -311,12 +309,11 @@ class Instance:
         )
 
     def _create(self, call: Call) -> None:
-        program = self._program
         if self._pre is not None:
             self._create_fused(self._pre, call)
         else:
             self._create_apart(call)
-        if call.is_late and program.runs_code:
+        if call.is_late and self._program.runs_code:
             raise creation_error(Exit(is_late=True))
 
     def _create_apart(self, call: Call) -> None:

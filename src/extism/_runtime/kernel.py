@@ -225,7 +225,7 @@ class Kernel:
         meta = self._root
         dirty, generation = _MARKS.unpack_from(meta, _MARKS_OFFSET)
         if length > self.room or generation >= _LAST_GENERATION:
-            self._begin_in_kernel(data, length)
+            self.reach(data)
             return
         generation += 2
         if not length:
@@ -244,15 +244,12 @@ class Kernel:
 
     def reach(self, data: Data) -> None:
         """
-        Make room for `data` as input, and write it at the first handle.
+        Do the same where memory has to grow, or where the generations are used up.
 
         Raises:
             NoRoom: The input does not fit in what the kernel's memory may hold.
         """
-        self._begin_in_kernel(data, len(data))
-
-    def _begin_in_kernel(self, data: Data, length: int) -> None:
-        """The same where memory has to grow, or where the generations are used up."""
+        length = len(data)
         (offset,) = self._run(self._begin, length)
         if offset < 0:
             raise NoRoom
@@ -270,11 +267,6 @@ class Kernel:
         self.bytes = self.data.view()
         self._root = self._meta.view()
         self.room = min(len(self.bytes) - FIRST, 2 * len(self._root) - FIRST)
-
-    def root(self) -> tuple[int, int, int]:
-        """Return what the guest set: output offset and length, and the handle of the error text."""
-        offset, length, error = _ROOT.unpack_from(self._root, 0)
-        return offset, length, error
 
     def output(self) -> bytes:
         """Return a copy of what the guest set as output."""
