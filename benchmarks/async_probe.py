@@ -15,6 +15,7 @@ import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from mmap import PAGESIZE
 from pathlib import Path
 
 from rows import quantile
@@ -114,8 +115,8 @@ async def waiting(count: int) -> tuple[float, int, int]:
 
 
 def resident() -> int:
-    lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("Rss"))
+    """Bytes; `smaps_rollup` is exact, and walks all pages: a tenth of a second in which nothing else runs."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * PAGESIZE
 
 
 def threads() -> int:

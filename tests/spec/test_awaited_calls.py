@@ -460,7 +460,7 @@ def test_guests_that_compute_take_turns(plugin):
         return found
 
     assert asyncio.run(main()) == [b"0", b"1", b"2", b"3"]
-    assert len(late) >= 5
+    assert len(late) >= 20
     assert max(late) < 1
 
 

@@ -22,7 +22,7 @@ from extism._cached import cache
 from extism._dataclass import dataclass
 from extism._engine.bindings import VALUE_KINDS, Func, Handle, lib
 from extism._engine.faults import Interrupted
-from extism._engine.interrupts import BRISK_TICK, SLICE_TICKS, StopReason, depth, running_stores
+from extism._engine.interrupts import BRISK_TICK, FIRST_TICKS, StopReason, depth, running_stores
 from extism._engine.stacks import levels
 from extism._engine.trampoline import running
 
@@ -43,7 +43,7 @@ _START: Final = lib.undeclared("wasmtime_func_call_async")
 _START.restype = c_void_p
 _SET_DEADLINE: Final = lib.undeclared("wasmtime_context_set_epoch_deadline")
 _SET_DEADLINE.restype = None
-_SLICE: Final = c_uint64(SLICE_TICKS)
+_FIRST: Final = c_uint64(FIRST_TICKS)
 _POLL: Final = lib.wasmtime_call_future_poll
 _DELETE: Final = lib.wasmtime_call_future_delete
 
@@ -201,7 +201,7 @@ class Fiber:
         store.is_running = True
         self._data = data
         # The store's own lies as far back as its last call: the code would stop before it has begun.
-        _SET_DEADLINE(self._arguments[0], _SLICE)
+        _SET_DEADLINE(self._arguments[0], _FIRST)
         self._future = Handle(_START(*self._arguments), _DELETE)
 
     def step(self) -> bool:

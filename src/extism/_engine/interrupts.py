@@ -46,8 +46,11 @@ TICK: Final = 0.005
 BRISK_TICK: Final = 0.001
 """The same while code runs on fibers."""
 
-SLICE_TICKS: Final = 2
-"""After so many epochs, the first of them cut short, code on a fiber is stopped for others."""
+FIRST_TICKS: Final = 2
+"""After so many epochs, the first of them cut short, code on a fiber is stopped that has just begun, or waited."""
+
+SLICE_TICKS: Final = 1
+"""After so many epochs code that was stopped for others is stopped again; by then it is no short call."""
 
 PARK_AFTER: Final = 1.0
 """Seconds without a running store after which the clock stops counting."""
@@ -78,6 +81,7 @@ if TYPE_CHECKING:
         is_running: bool
         is_shielded: bool
         is_on_fiber: bool
+        slice_ticks: int
         raised: BaseException | None
         stop_reason: str | None
 
@@ -217,7 +221,7 @@ def _decided(key: int, delta: Array[Any], kind: Array[Any]) -> int | None:
     if reason is not None:
         return _end(store, reason)
     if store.is_on_fiber:
-        delta[0] = SLICE_TICKS
+        delta[0], store.slice_ticks = store.slice_ticks, SLICE_TICKS
         kind[0] = _YIELD
     return None
 

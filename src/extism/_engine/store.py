@@ -27,7 +27,7 @@ from extism._engine.faults import (
     from_error,
     from_trap,
 )
-from extism._engine.interrupts import arm, running_stores, stop_reason
+from extism._engine.interrupts import SLICE_TICKS, arm, running_stores, stop_reason
 from extism._engine.shelter import sheltered
 from extism._engine.stacks import admit, levels
 from extism._engine.trampoline import running
@@ -87,6 +87,7 @@ class Store:
         is_running: Whether a span is open.
         has_fuel: Whether the engine counts what code executes.
         is_on_fiber: Whether the code that runs can stop, and go on later (`fibers.py`).
+        slice_ticks: After how many epochs code on a fiber is stopped, once it goes on.
         is_shielded: Whether code must not be ended at the moment: it is the host's own, and short.
         raised: What the handler of a signal raised while code of this store ran on the main thread.
         stop_reason: Why the interruption callback ended the code, one of `StopReason`.
@@ -96,6 +97,7 @@ class Store:
     """
 
     is_on_fiber = False
+    slice_ticks = SLICE_TICKS
 
     def __init__(self, engine: Engine, *, wasi: Wasi | None = None) -> None:
         self.engine = engine

@@ -14,6 +14,7 @@ from ctypes import byref, c_char
 from extism._engine.bindings import EXTERN_GLOBAL, Extern, FuncCallback, Value, lib
 from extism._engine.faults import Interrupted
 from extism._engine.fibers import Awaited, Fiber
+from extism._engine.interrupts import FIRST_TICKS
 from extism._engine.shelter import sheltered
 from extism._engine.trampoline import (
     FLAG,
@@ -129,6 +130,7 @@ def ask_for_patience(fiber: Fiber, caller: int, awaited: Awaited) -> None:
         awaited.forget()
         raise RuntimeError("the module that calls was not prepared for functions that wait")
     fiber.waits_for = awaited
+    fiber.store.slice_ticks = FIRST_TICKS
     context = fiber.store.context
     lib.wasmtime_global_set(context, byref(extern.of.global_), byref(_SET))
     # The engine stops code where its deadline is not in the future.

@@ -24,6 +24,7 @@ TEXT = """(module
   (func (export "add") (param i32 i64 f32 f64) (result i32 i64 f32 f64)
     (local.get 0) (local.get 1) (local.get 2) (local.get 3))
   (func (export "spin") (loop $again (br $again)))
+  (func (export "asks") (loop $again (drop (call $ask (i64.const 1))) (br $again)))
   (func (export "deep") (call $down (i32.const 0)))
   (func $down (param i32) (call $down (i32.add (local.get 0) (i32.const 1))) (drop (memory.size)))
   (memory 1))"""
@@ -112,6 +113,32 @@ def test_code_that_computes_is_stopped_for_others(guest):
 
     fault = fiber.fault()
     assert (fault.kind, fault.trap) == (FaultKind.INTERRUPT, "cancelled")
+    fiber.end()
+
+
+def test_slices_are_shorter_once_code_has_computed_for_long(guest):
+    """Two ticks of the clock where it begins or has waited, so that short calls are not stopped; one after that."""
+    asked, waits = [], []
+
+    def body(_, value):
+        asked.append(value)
+        instance.store.engine.clock.tick()
+        return Awaited(0.0, lambda _: (value,)) if len(asked) in waits else (value,)
+
+    instance = guest(body)
+    instance.store.engine.clock.is_parked = False  # nobody else counts
+    fiber = instance.fiber("asks", (), ())
+    fiber.start(None, None)
+    stops = []
+    for _ in range(3):
+        assert not fiber.step()
+        stops.append(len(asked))
+    waits.append(5)
+    for _ in range(3):
+        assert not fiber.step()
+        stops.append(len(asked))
+
+    assert stops == [2, 3, 4, 5, 7, 8]
     fiber.end()
 
 
