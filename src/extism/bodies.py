@@ -9,6 +9,7 @@ call it a million times a second. What functions are, and how their types are fo
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from extism._runtime.call import AwaitedCall
@@ -164,7 +165,7 @@ def _awaited_inferred_body(
             except Exception as exc:
                 raise _wrong_value(signature, index, exc) from exc
         wait = _awaiting(label, f, *values, *user_data)
-        return patient.wait_for(wait, lambda result: write(plugin, result))
+        return patient.wait_for(wait, partial(write, plugin))
 
     return body
 
