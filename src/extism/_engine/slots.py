@@ -7,8 +7,8 @@ with slots has mapped them beforehand and only wipes what was written. A slot ho
 none, and makes do with an engine that maps.
 
 The pool is address space, not memory: six terabytes of it, which shows in a process's virtual size and nowhere else.
-Where that is not to be had (limits on address space, small machines), or where `EXTISM_SLOTS=0` says so, there
-are no slots.
+Where that is not to be had (limits on address space or data, small machines), or where `EXTISM_SLOTS=0` says so,
+there are no slots.
 """
 
 from __future__ import annotations
@@ -46,10 +46,16 @@ _BYTES_OF_A_MEMORY: Final = (4 << 30) + (64 << 20)
 _BYTES_OF_A_STACK: Final = (2 << 20) + 4096
 """Address space: what the engine gives a fiber, and its guard page."""
 
+_BYTES_OF_TABLES: Final = _TABLES * _TABLE_ELEMENTS * 8
+"""Of one slot. These the engine maps to be written to, so they count wherever memory is counted that is not used yet."""
+
 _BYTES_OF_A_SLOT: Final = (
-    (_MEMORIES + 2) * _BYTES_OF_A_MEMORY + _TABLES * _TABLE_ELEMENTS * 8 + _BYTES_OF_A_STACK
+    (_MEMORIES + 2) * _BYTES_OF_A_MEMORY + _BYTES_OF_TABLES + _BYTES_OF_A_STACK
 )
 """Address space: the further memories are the heap of exceptions and the page of `wasi_behind.py`."""
+
+_NO_RESERVE: Final = 0x4000
+"""`MAP_NORESERVE` of Linux, which the engine maps with; Python has a name for it since 3.13."""
 
 _SETTINGS: Final = {
     "total_core_instances": _MODULES + 1,
@@ -84,11 +90,11 @@ def available() -> int:
     """Return how many slots an engine of this process can have."""
     said = os.environ.get(ENVIRONMENT, "")
     count = int(said) if said.isdigit() else COUNT
-    return count if count and _is_to_be_had(count * _BYTES_OF_A_SLOT) else 0
+    return count if count and _is_to_be_had(count) else 0
 
 
-def _is_to_be_had(size: int) -> bool:
-    """Tell whether the process can have that much address space: the engine would abort the process."""
+def _is_to_be_had(count: int) -> bool:
+    """Tell whether the process can have so many slots: the engine would abort the process."""
     if not sys.platform.startswith("linux") or sys.maxsize < 1 << 40:
         return False
     import mmap
@@ -97,11 +103,15 @@ def _is_to_be_had(size: int) -> bool:
         import resource
     except ImportError:
         return False
-    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+    limits = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
+    if any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in limits):
         return False
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
+    changeable = mmap.PROT_READ | mmap.PROT_WRITE
     try:
-        mmap.mmap(-1, size, flags=flags, prot=0).close()
+        mmap.mmap(-1, count * _BYTES_OF_A_SLOT, flags=flags, prot=0).close()
+        # Refused where the system promises no more memory than there is (`vm.overcommit_memory` 2).
+        mmap.mmap(-1, count * _BYTES_OF_TABLES, flags=flags, prot=changeable).close()
     except (OSError, OverflowError, ValueError):
         return False
     return True

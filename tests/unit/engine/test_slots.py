@@ -100,7 +100,7 @@ SCRIPT = """
 import resource, sys
 limit = {limit}
 if limit:
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_{kind}, (limit, limit))
 import extism
 from extism._engine.engine import Settings, shared_engine
 plugins = [extism.Plugin(b'(module (func (export "run") (result i32) i32.const 0))', functions=[])
@@ -111,15 +111,21 @@ print(shared_engine(Settings(has_slots=True)).slots is not None, len(answers))
 
 
 @pytest.mark.parametrize(
-    ("slots", "limit", "printed"),
-    [("0", 0, "False 5"), ("2", 0, "True 5"), ("256", 60 << 30, "False 5"), ("many", 0, "True 5")],
+    ("slots", "kind", "limit", "printed"),
+    [
+        ("0", "AS", 0, "False 5"),
+        ("2", "AS", 0, "True 5"),
+        ("256", "AS", 60 << 30, "False 5"),
+        ("256", "DATA", 3 << 30, "False 5"),
+        ("many", "AS", 0, "True 5"),
+    ],
 )
-def test_more_plugins_than_slots_live_elsewhere(slots, limit, printed, tmp_path):
-    """Whatever the process may have, plug-ins run; a limit of address space leaves out the slots."""
+def test_more_plugins_than_slots_live_elsewhere(slots, kind, limit, printed, tmp_path):
+    """Whatever the process may have, plug-ins run; a limit of address space or data leaves out the slots."""
     import os
 
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(limit=limit, count=5)],
+        [sys.executable, "-c", SCRIPT.format(limit=limit, kind=kind, count=5)],
         capture_output=True,
         text=True,
         timeout=60,
