@@ -77,6 +77,28 @@ def test_c01_endless_loop():
     assert answer == "on"
 
 
+def nobody_watches() -> list[object]:
+    """What plug-ins say while no thread can be started, and afterwards how long a loop goes on."""
+    said: list[object] = []
+    threading.stack_size(1 << 46)  # more than there is
+    for _ in range(2):
+        try:
+            extism.Plugin(TWO, functions=[]).call("loop", "", timeout=MS / 1000)
+        except CallError as exc:
+            said.append(str(exc).partition(":")[0])
+    threading.stack_size(0)
+    return [*said, *endless_call(MS)]
+
+
+def test_c01_a_clock_that_cannot_be_started():
+    """No code runs while nobody could end it, and what failed once is tried again."""
+    *said, seconds, answer = in_a_child(nobody_watches, seconds=20)
+
+    assert said == ["the time of calls cannot be watched, which takes a thread"] * 2
+    assert seconds < MS / 1000 + ROOM
+    assert answer == "on"
+
+
 def test_c09_after_a_timeout(plugin):
     """The plug-in whose call was ended answers the next one, time and again."""
     made = plugin(TWO, timeout_ms=50)

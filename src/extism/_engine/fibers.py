@@ -219,10 +219,10 @@ class Fiber:
         store.thread = thread
         store.is_on_fiber = True
         running_stores[id(store)] = store
-        if clock.is_parked:
-            clock.wake()
-        clock.tick_seconds = BRISK_TICK
         try:
+            if clock.is_parked:
+                clock.wake()
+            clock.tick_seconds = BRISK_TICK
             has_ended: bool = _POLL(self._future.pointer)
             return has_ended
         finally:

@@ -24,6 +24,7 @@ from _weakref import ref
 
 from extism._engine.bindings import EpochCallback, Handle, lib
 from extism._engine.shelter import sheltered
+from extism.errors import CallError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,12 +109,23 @@ class Clock:
         _clocks.append(ref(self, _clocks.remove))
 
     def wake(self) -> None:
-        """Make the clock count, starting its thread if there is none in this process."""
+        """
+        Make the clock count, starting its thread if there is none in this process.
+
+        Raises:
+            CallError: The system gives no thread, without which nothing would end code that runs.
+        """
         with self._lock:
-            self.is_parked = False
             if not self._has_thread:
+                try:
+                    start_new_thread(_count, (ref(self), self._bell))
+                except RuntimeError as exc:
+                    raise CallError(
+                        f"the time of calls cannot be watched, which takes a thread: {exc}; "
+                        "the process has too many, or too little memory"
+                    ) from exc
                 self._has_thread = True
-                start_new_thread(_count, (ref(self), self._bell))
+            self.is_parked = False
             if self._bell.locked():  # only wakers ring, under the lock
                 self._bell.release()
 

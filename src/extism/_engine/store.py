@@ -149,7 +149,7 @@ class Store:
         Begin a span: code entered from now on ends at `deadline`, by `cancel` and by signals.
 
         Raises:
-            CallError: 16 spans are open inside each other already.
+            CallError: 16 spans are open inside each other already, or nobody can watch the time.
             StackTooSmall: This thread has no stack for it.
         """
         self.thread = thread = get_ident()
