@@ -23,6 +23,7 @@ from extism.errors import (
     CallTimeout,
     Cancelled,
     CompileError,
+    Error,
     HostFunctionError,
     WorkerDied,
 )
@@ -235,6 +236,41 @@ def test_a_pool_lends_no_copy_whose_worker_died():
 
         assert pool.call("kept", "") == b""
         assert pool.statistics.recycled == 1
+
+
+def test_a_worker_that_cannot_be_started_is_an_error_of_ours(isolated, monkeypatch):
+    """When the plug-in is made and when a fresh one is needed; nothing is left open, and later all is well."""
+    plugin, process = isolated(ECHO)
+    os.kill(process, signal.SIGKILL)
+    with pytest.raises(WorkerDied):
+        plugin.call("echo", "x")
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/no/such/python")
+        for ask in (lambda: isolated(ECHO), lambda: plugin.call("echo", "x")):
+            with pytest.raises(Error, match="no worker process could be started: .*/no/such/pyth"):
+                ask()
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+    assert plugin.call("echo", "again") == b"again"
+
+
+@pytest.mark.parametrize("free", range(8))
+def test_a_worker_that_finds_no_descriptors_is_an_error_of_ours(free):
+    """Wherever they come to an end; none is lost, and with enough of them the worker starts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = {int(path.name) for path in Path("/proc/self/fd").iterdir()}
+    unused = [number for number in range(max(before) + 10) if number not in before]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (unused[free], hard))
+    try:
+        with pytest.raises(Error, match="no worker process could be started|died"):
+            extism.Plugin(ECHO, functions=[], isolation="process")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert {int(path.name) for path in Path("/proc/self/fd").iterdir()} <= before
+    with extism.Plugin(ECHO, functions=[], isolation="process") as plugin:
+        assert plugin.call("echo", "x") == b"x"
 
 
 # --- Time ---------------------------------------------------------------------------------------------

@@ -22,11 +22,11 @@ import threading
 import weakref
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from extism._capabilities.log import printable
 from extism._isolation.frames import Link
-from extism.errors import WorkerDied
+from extism.errors import Error, WorkerDied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,8 +58,8 @@ class _Descriptor:
     def __init__(self, number: int) -> None:
         self._number = number
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -87,6 +87,9 @@ class Worker:
         inherits: Of the standard streams 1 and 2, those that are the parent's own.
         max_bytes: The longest body that the parent takes from it.
 
+    Raises:
+        Error: The system starts none.
+
     Attributes:
         link: For everything but cancelling.
         numbers: Of calls, each used once.
@@ -100,31 +103,46 @@ class Worker:
         inherits: frozenset[int] = frozenset(),
         max_bytes: int,
     ) -> None:
-        mine, theirs = socket.socketpair()
-        control, controlled = socket.socketpair()
-        errors, said = os.pipe()
-        # Read once, at the end: what does not fit is dropped, and holds up nobody.
-        os.set_blocking(errors, False)
-        os.set_blocking(said, False)
-        ours = (mine, control, _Descriptor(errors))
-        try:
-            with theirs, controlled, _Descriptor(said):
-                streams = (
-                    None if 1 in inherits else subprocess.DEVNULL,
-                    None if 2 in inherits else said,
-                )
-                self._process = _spawned(theirs, controlled, environment, streams)
-        except BaseException:
-            for each in ours:
-                each.close()
-            raise
+        with contextlib.ExitStack() as undone:
+            try:
+                ours = self._start(undone, environment, inherits)
+            except OSError as exc:
+                raise Error(
+                    f"no worker process could be started: {exc}; it takes the interpreter "
+                    f"{sys.executable!r} and eight free descriptors"
+                ) from exc
+            undone.pop_all()
         self._ours = ours
-        self.link = Link(mine, max_bytes)
+        self.link = Link(ours[0], max_bytes)
         self.numbers = count(1)
-        self._control = control
+        self._control = ours[1]
         self.is_lost = False
         self.end = weakref.finalize(self, _end, self._process, ours)
         _living.add(self)
+
+    def _start(
+        self,
+        undone: contextlib.ExitStack,
+        environment: Mapping[str, str],
+        inherits: frozenset[int],
+    ) -> tuple[socket.socket, socket.socket, _Descriptor]:
+        """Start the process, and return our ends of what leads to it, each of which `undone` closes."""
+        mine, theirs = map(undone.enter_context, socket.socketpair())
+        control, controlled = map(undone.enter_context, socket.socketpair())
+        errors, said = os.pipe()
+        heard = undone.enter_context(_Descriptor(errors))
+        # Read once, at the end: what does not fit is dropped, and holds up nobody.
+        os.set_blocking(errors, False)
+        os.set_blocking(said, False)
+        # A worker that reads no cancellations holds up nobody either: it is killed.
+        control.setblocking(False)
+        with theirs, controlled, _Descriptor(said):
+            streams = (
+                None if 1 in inherits else subprocess.DEVNULL,
+                None if 2 in inherits else said,
+            )
+            self._process = _spawned(theirs, controlled, environment, streams)
+        return mine, control, heard
 
     @property
     def pid(self) -> int:
