@@ -154,6 +154,7 @@ def test_a_cancellation_overtakes_no_call_and_is_not_lost():
     rng = random.Random(3)
     with new_worker() as found:
         plugin = made()
+    threads, most = threading.active_count(), 0
     with plugin:
         for _ in range(CANCELS):
             ended = threading.Event()
@@ -164,10 +165,14 @@ def test_a_cancellation_overtakes_no_call_and_is_not_lost():
                 plugin.call("loop", b"")
             ended.set()
             canceller.join()
+            most = max(most, threading.active_count())
 
             assert caught.value.__notes__ == ["the call was cancelled through its CancelHandle"]
             assert plugin.call("echo", b"alive") == b"alive"
         assert workers() >= set(found)
+
+    # Who makes sure that a cancelled call ends does not outlive it.
+    assert most <= threads + 3
 
 
 def cancel_until(handle, share, ended):

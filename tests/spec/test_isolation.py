@@ -88,7 +88,7 @@ def in_a_thread(function):
     thread.start()
 
     def wait():
-        thread.join(60)
+        thread.join(30)
         (found,) = ended
         if isinstance(found, BaseException):
             raise found
@@ -248,7 +248,7 @@ def test_a_worker_that_cannot_be_started_is_an_error_of_ours(isolated, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", "/no/such/python")
         for ask in (lambda: isolated(ECHO), lambda: plugin.call("echo", "x")):
-            with pytest.raises(Error, match="no worker process could be started: .*/no/such/pyth"):
+            with pytest.raises(Error, match=r"no worker process could be started: .*/no/such/pyth"):
                 ask()
 
     assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
@@ -263,7 +263,7 @@ def test_a_worker_that_finds_no_descriptors_is_an_error_of_ours(free):
     unused = [number for number in range(max(before) + 10) if number not in before]
     resource.setrlimit(resource.RLIMIT_NOFILE, (unused[free], hard))
     try:
-        with pytest.raises(Error, match="no worker process could be started|died"):
+        with pytest.raises(Error, match="no worker process could be started"):
             extism.Plugin(ECHO, functions=[], isolation="process")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

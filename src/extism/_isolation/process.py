@@ -135,7 +135,7 @@ class Worker:
         os.set_blocking(errors, False)
         os.set_blocking(said, False)
         # A worker that reads no cancellations holds up nobody either: it is killed.
-        control.setblocking(False)
+        control.settimeout(0)
         with theirs, controlled, _Descriptor(said):
             streams = (
                 None if 1 in inherits else subprocess.DEVNULL,

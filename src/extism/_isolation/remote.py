@@ -77,6 +77,8 @@ class RemoteInstance:
         self._raised: BaseException | None = None
         self._is_running = False
         self._is_serving = False
+        self._cancelling = threading.Lock()
+        self._watch: threading.Timer | None = None
         self._due: float | None = None
         self._is_extended = False
 
@@ -100,8 +102,11 @@ class RemoteInstance:
         number = self._kernel.number
         if not self._is_running or (may is not None and not may()):
             return False
-        if self._kernel.cancelled_number != number:
-            self._kernel.cancelled_number = number
+        with self._cancelling:
+            is_new = self._kernel.cancelled_number < number
+            if is_new:
+                self._kernel.cancelled_number = number
+        if is_new:
             self._worker.cancel(number)
             self._see_to_it(number)
         return True
@@ -116,9 +121,11 @@ class RemoteInstance:
                 else:
                     self._worker.kill()
 
-        timer = threading.Timer(GRACE_SECONDS, look)
+        self._watch = timer = threading.Timer(GRACE_SECONDS, look)
         timer.daemon = True
         timer.start()
+        if not self._is_running or self._kernel.number != number:
+            timer.cancel()  # it has ended meanwhile, and nobody else will say so
 
     def start(self, call: Call) -> None:
         """
@@ -212,6 +219,9 @@ class RemoteInstance:
         finally:
             _nested.depth -= 1
             self._is_running = False
+            watch, self._watch = self._watch, None
+            if watch is not None:
+                watch.cancel()
 
     def _serve(self, call: Call, frame: Frame) -> None:
         if self._line.hear(frame):
