@@ -11,6 +11,7 @@ Every pointer is a plain address (`c_void_p`): the classes of the other files kn
 from __future__ import annotations
 
 import ctypes
+import sys
 from ctypes import (
     CFUNCTYPE,
     POINTER,
@@ -370,5 +371,8 @@ class Handle:
         self.pointer = pointer
         self._free = free
 
-    def __del__(self) -> None:
-        self._free(self.pointer)
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        # When the interpreter ends, what C calls back goes in any order, perhaps before what calls it. What is C's
+        # goes with the process then.
+        if not is_finalizing():
+            self._free(self.pointer)

@@ -1,6 +1,8 @@
 """`fibers.py`: code that stops in the middle, and the ways in which it goes on or does not."""
 
 import gc
+import os
+import subprocess
 import sys
 import weakref
 
@@ -12,6 +14,7 @@ from extism._engine.faults import FaultKind
 from extism._engine.fibers import Awaited
 from extism._engine.interrupts import running_stores
 from extism._engine.linker import Linker
+from extism._engine.slots import ENVIRONMENT
 from extism._engine.stacks import levels
 from extism._engine.store import Store
 from extism._engine.trampoline import FLAG, running
@@ -222,3 +225,28 @@ def test_stacks_are_laid_side_by_side_and_used_again():
 
     assert len(arena._warm) == fiber_stacks._WARM
     assert sorted(arena.take() for _ in range(100)) == sorted(tops)
+
+
+ENDS = """
+import asyncio, extism
+
+@extism.host_fn()
+def host() -> bytes: ...
+
+plugin = extism.Plugin(b'(module (func (export "run")))', functions=[host])
+print(asyncio.run(plugin.acall("run", "")))
+"""
+
+
+def test_the_interpreter_may_end_before_what_it_made():
+    """Stacks that no slot has are given back by functions of Python's, which go with the interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-c", ENDS],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, ENVIRONMENT: "0"},
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "b''\n", "")
