@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         cancelled_span: int
         is_running: bool
         is_shielded: bool
+        has_missed: bool
         is_on_fiber: bool
         slice_ticks: int
         raised: BaseException | None
@@ -227,9 +228,12 @@ def _decided(key: int, delta: Array[Any], kind: Array[Any]) -> int | None:
     Code on a fiber goes on when it is told (`fibers.py`).
     """
     store = running_stores.get(key)
-    if store is None or store.is_shielded:
+    if store is None:
         return None
     reason = stop_reason(store)
+    if store.is_shielded:
+        store.has_missed = reason is not None or store.is_on_fiber
+        return None
     if reason is not None:
         return _end(store, reason)
     if store.is_on_fiber:

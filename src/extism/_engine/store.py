@@ -89,6 +89,7 @@ class Store:
         is_on_fiber: Whether the code that runs can stop, and go on later (`fibers.py`).
         slice_ticks: After how many epochs code on a fiber is stopped, once it goes on.
         is_shielded: Whether code must not be ended at the moment: it is the host's own, and short.
+        has_missed: Whether code was to be stopped meanwhile; whoever lifts the shield calls `look_again` then.
         raised: What the handler of a signal raised while code of this store ran on the main thread.
         stop_reason: Why the interruption callback ended the code, one of `StopReason`.
         thread: The thread that opened the span.
@@ -107,6 +108,7 @@ class Store:
         self.alarm: Alarm | None = None
         self.is_running = False
         self.is_shielded = False
+        self.has_missed = False
         self.stop_reason: str | None = None
         self.thread = 0
         self.span = 0
@@ -222,6 +224,16 @@ class Store:
         if reason is not None:
             self.stop_reason = reason
             raise Interrupted(reason)
+
+    def look_again(self) -> None:
+        """
+        Have the guest's code look at its deadline at once.
+
+        The epoch at which it would have looked was spent on the host's own code; the next one may be as well, and so on,
+        where a guest calls the host all the time.
+        """
+        self.has_missed = False
+        lib.wasmtime_context_set_epoch_deadline(self.context, 0)
 
     def rest(self, until: float) -> None:
         """

@@ -140,6 +140,8 @@ class Behind:
             )
         finally:
             store.is_shielded = was_shielded
+            if store.has_missed and not was_shielded:
+                store.look_again()
         if fault is None:
             errno: int = struct.unpack_from("<I", buffer)[0]
             return errno

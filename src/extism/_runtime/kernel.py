@@ -390,6 +390,8 @@ class Kernel:
             results = function(None, value)
         finally:
             store.is_shielded = False
+            if store.has_missed:
+                store.look_again()
             if left is not None:
                 store.set_fuel(left)
         if isinstance(results, tuple):

@@ -151,6 +151,32 @@ def test_shielded_code_is_not_ended(store, loop):
     assert (fault, count.results) == (None, (50_000_000,))
 
 
+def test_an_epoch_that_the_host_s_own_code_saw_is_not_lost(store, instantiate):
+    """A guest that calls the host all the time ends, though each epoch falls into the host's time."""
+    short = instantiate('(module (func (export "run") (loop)))').function("run", (), ())
+
+    def host(_data):
+        time.sleep(0.0005)
+        store.engine.clock.tick()
+        store.is_shielded = True
+        short(None)
+        store.is_shielded = False
+        if store.has_missed:
+            store.look_again()
+        return ()
+
+    guest = """(module (import "host" "run" (func $host))
+      (func (export "run") (loop $l (call $host) (br $l))))"""
+    run = instantiate(guest, run=((), (), host)).function("run", (), ())
+    store.open(time.monotonic() + 0.05)
+    fault = run(None)
+    late = time.monotonic() - store.deadline
+    store.close()
+
+    assert (fault.kind, fault.trap) == (FaultKind.INTERRUPT, StopReason.DEADLINE)
+    assert late < 0.1
+
+
 def test_spans_nest_sixteen_deep_and_no_deeper(engine):
     """The seventeenth inside the others is refused; those that come later are not."""
     stores = [Store(engine) for _ in range(17)]
