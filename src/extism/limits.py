@@ -37,7 +37,8 @@ class CompileLimits:
         jump_targets: Targets of all jump tables (`br_table`) together.
         function_tangle: Of one function: roughly, its blocks times its variables, loops counting more.
         module_tangle: The same of all functions together.
-        entries: Types, imports, functions, tables, globals, tags, exports and element segments together.
+        entries: Types, imports, functions, tables, globals, tags, exports and element segments together, and what
+            their initial values take where code has to be made for these (six for an element, for example).
     """
 
     module_bytes: int | None = 64 << 20

@@ -12,11 +12,17 @@ import pytest
 from bombs import (
     calls_of_many_values,
     chained_blocks,
+    computed_elements,
+    computed_value,
     distant_joins,
+    grouped_types,
     jump_tables,
+    kept_elements,
+    laid_out_elements,
     loops,
     loops_over_locals,
     many_locals,
+    many_sections,
     nested_blocks,
     small_functions,
     small_types,
@@ -494,6 +500,13 @@ def compile_bomb(name: str, *numbers: int) -> tuple[str, float, int]:
         pytest.param(many_locals, (3000, 50_000), "locals", id="C30-functions"),
         pytest.param(small_functions, (500_000,), "entries", id="C30-small functions"),
         pytest.param(small_types, (280_000,), "entries", id="C30-small types"),
+        pytest.param(grouped_types, (280_000,), "entries", id="C30-grouped types"),
+        pytest.param(many_sections, (1_000_000,), "", id="C30-sections"),
+        pytest.param(computed_value, (2_000_000,), "entries", id="C30-a computed value"),
+        pytest.param(kept_elements, (200_000,), "entries", id="C30-kept elements"),
+        pytest.param(computed_elements, (100_000,), "entries", id="C30-computed elements"),
+        pytest.param(laid_out_elements, (3_000_000,), "entries", id="C30-elements"),
+        pytest.param(laid_out_elements, (200_000, 2_000_000), "entries", id="C30-far elements"),
         pytest.param(loops_over_locals, (10_000, 10_000), "function_tangle", id="C30-loops"),
         pytest.param(distant_joins, (10_000, 10_000), "function_tangle", id="C30-joins"),
         pytest.param(calls_of_many_values, (1000, 1000), "function_tangle", id="C30-values"),
@@ -515,6 +528,7 @@ def test_compile_bombs(bomb, numbers, rule):
         pytest.param(straight_line, (1 << 20,), {"function_bytes": 2 << 20}, id="C28-option"),
         pytest.param(nested_blocks, (25_000,), {"nesting": None}, id="C29-option"),
         pytest.param(many_locals, (300, 20_000), {"locals": 10_000_000}, id="C30-option"),
+        pytest.param(kept_elements, (42_000,), {"entries": None}, id="C30-elements"),
         pytest.param(jump_tables, (201, 10_000), {"jump_targets": None}, id="C31-option"),
     ],
 )
@@ -527,9 +541,20 @@ def test_compile_limits_are_lifted_by_name(bomb, numbers, limits):
     extism.Plugin(wasm, functions=[], compile_limits=extism.CompileLimits(**limits)).close()
 
 
-def test_c28_large_modules_are_no_bombs():
-    """8 MB in eighty functions of 100 KB, more than any compiler puts in one, are compiled."""
-    extism.Plugin(straight_line(100_000, 80), functions=[]).close()
+@pytest.mark.parametrize(
+    "module",
+    [
+        # More than any compiler puts in one function, in a hundred.
+        pytest.param(straight_line(100_000, 80), id="C28-8 MB"),
+        pytest.param(laid_out_elements(400_000), id="C30-a large table"),
+        pytest.param(kept_elements(20_000), id="C30-kept elements"),
+        pytest.param(computed_value(1000), id="C30-a computed value"),
+        pytest.param(many_sections(1000), id="C30-sections"),
+    ],
+)
+def test_large_modules_are_no_bombs(module):
+    """What is large, and not made to be slow, is compiled."""
+    extism.Plugin(module, functions=[]).close()
 
 
 def ping_pong(depth: int) -> tuple[str, int]:

@@ -6,16 +6,23 @@ Made of bytes, as text would take longer to read than to compile.
 
 from __future__ import annotations
 
+from extism._wasm.leb128 import write_signed as i32
 from extism._wasm.leb128 import write_unsigned as u32
 
 __all__ = [
     "calls_of_many_values",
     "chained_blocks",
+    "computed_elements",
+    "computed_value",
     "distant_joins",
+    "grouped_types",
     "jump_tables",
+    "kept_elements",
+    "laid_out_elements",
     "loops",
     "loops_over_locals",
     "many_locals",
+    "many_sections",
     "nested_blocks",
     "small_functions",
     "small_types",
@@ -64,6 +71,44 @@ def small_functions(count: int) -> bytes:
 
 def small_types(count: int) -> bytes:
     return b"\0asm\1\0\0\0" + section(1, u32(count) + VOID_TYPE * count)
+
+
+def grouped_types(count: int) -> bytes:
+    """Types in one group, which is one entry."""
+    return module([body(b"")], b"\x01\x4e" + u32(count) + VOID_TYPE * count)
+
+
+def many_sections(count: int) -> bytes:
+    return module([body(b"")]) + b"\0\1\0" * count
+
+
+def computed_value(instructions: int) -> bytes:
+    """A global that begins with a sum."""
+    value = b"\x41\1" + b"\x41\1\x6a" * (instructions // 2) + b"\x0b"
+    return with_sections({6: b"\1\x7f\0" + value})
+
+
+def kept_elements(count: int) -> bytes:
+    """Functions that wait to be put into a table."""
+    return with_sections({9: b"\1\1\0" + u32(count) + bytes(count)})
+
+
+def computed_elements(count: int) -> bytes:
+    """Functions that expressions give, in a table from the beginning."""
+    elements = b"\1\4\x41\0\x0b" + u32(count) + b"\xd2\0\x0b" * count
+    return with_sections({4: b"\1\x70\0" + u32(count), 9: elements})
+
+
+def laid_out_elements(count: int, at: int = 0) -> bytes:
+    """Functions in a table from the beginning, `at` places behind its first one, as linkers write them."""
+    elements = b"\1\0\x41" + i32(at) + b"\x0b" + u32(count) + bytes(count)
+    return with_sections({4: b"\1\x70\0" + u32(at + count), 9: elements})
+
+
+def with_sections(more: dict[int, bytes]) -> bytes:
+    """A function that does nothing, and more sections by their numbers."""
+    sections = {1: b"\x01" + VOID_TYPE, 3: b"\1\0", 10: b"\1\2\0\x0b", **more}
+    return b"\0asm\1\0\0\0" + b"".join(section(each, sections[each]) for each in sorted(sections))
 
 
 def loops(count: int) -> bytes:

@@ -14,6 +14,8 @@ Source:
 
 from __future__ import annotations
 
+from itertools import count
+
 from extism._cached import cached_property
 from extism._dataclass import dataclass
 from extism._wasm.cursor import Cursor
@@ -90,6 +92,9 @@ MOST_FUNCTIONS: Final = 1_000_000
 MOST_ENTRIES: Final = 300_000
 """In any other section: decoding one takes some 10 us, and no compiler makes a tenth of that many."""
 
+_MOST_SECTIONS: Final = 10_000
+"""Custom ones, nearly all; each is a few objects, and compilers write some dozen."""
+
 _RANK: Final = {id_: rank for rank, id_ in enumerate(SECTION_ORDER)}
 
 
@@ -118,7 +123,11 @@ def _not_a_module(data: bytes) -> str:
 
 def _sections(cursor: Cursor) -> Iterator[Section]:
     rank = -1
-    while cursor.remaining:
+    for number in count():
+        if not cursor.remaining:
+            return
+        if number >= _MOST_SECTIONS:
+            raise cursor.fail(f"more than the {_MOST_SECTIONS} sections that are read")
         section = _section(cursor)
         if section.id != SectionId.CUSTOM:
             if _RANK[section.id] <= rank:
@@ -167,8 +176,17 @@ class Module:
     @cached_property
     def types(self) -> tuple[SubType, ...]:
         """The type index space."""
-        groups = self._items(SectionId.TYPE, lambda cursor: tuple(read_rectypes(cursor)))
-        return tuple(entry for group in groups for entry in group)
+        found: list[SubType] = []
+
+        def read_group(cursor: Cursor) -> None:
+            # A group is one entry of the section, whatever it holds.
+            for entry in read_rectypes(cursor):
+                if len(found) == MOST_ENTRIES:
+                    raise cursor.fail(f"more than the {MOST_ENTRIES} types that are read")
+                found.append(entry)
+
+        self._items(SectionId.TYPE, read_group)
+        return tuple(found)
 
     @cached_property
     def imports(self) -> tuple[Import, ...]:

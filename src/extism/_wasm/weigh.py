@@ -25,6 +25,7 @@ from itertools import accumulate
 from extism._cached import cached_property
 from extism._dataclass import dataclass
 from extism._wasm.cursor import Cursor
+from extism._wasm.initial import initial_steps
 from extism._wasm.instructions import plain_run, read_opcode, skip_immediate
 from extism._wasm.model import FuncType, SectionId
 from extism._wasm.valtypes import read_valtype
@@ -93,7 +94,10 @@ def weights(module: Module, shallow: int = 0) -> Iterator[Weight]:
         WasmError: The code cannot be read.
     """
     yield "module_bytes", len(module.data), None
-    yield "entries", _entries(module), None
+    entries = _entries(module)
+    yield "entries", entries, None
+    for steps in initial_steps(module):
+        yield "entries", entries + steps, None
     bodies = list(_bodies(module))
     for body in bodies:
         yield "function_bytes", body.cursor.end - body.start, body.function

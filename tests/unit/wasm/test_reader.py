@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from bombs import grouped_types, many_sections
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import validate, wat
@@ -607,3 +608,17 @@ def test_what_is_written_reads_back_and_is_valid(wanted: list) -> None:
     assert bytes(module.custom["note"].payload) == b"anything"
     assert write(module) == wasm
     validate(wasm)
+
+
+@pytest.mark.parametrize(
+    ("data", "ask", "what"),
+    [
+        (many_sections(10_000), lambda _: None, "more than the 10000 sections that are read"),
+        (grouped_types(300_001), lambda m: m.types, "more than the 300000 types that are read"),
+    ],
+    ids=["sections", "types"],
+)
+def test_no_list_is_made_of_more_than_anybody_writes(data, ask, what):
+    """Small modules that would become large lists of objects are refused where the list is made."""
+    with pytest.raises(WasmError, match=what):
+        ask(read(data))

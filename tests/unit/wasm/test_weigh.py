@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from extism._engine.engine import wat_to_wasm
+from extism._wasm.initial import initial_steps
 from extism._wasm.reader import read
 from extism._wasm.weigh import weights
 from extism.errors import WasmError
@@ -33,6 +34,34 @@ def test_entries_are_counted_in_every_section():
       (elem (i32.const 0) 1) (memory 1) (data "x"))"""
 
     assert heaviest(text)["entries"] == 9
+
+
+@pytest.mark.parametrize(
+    ("fields", "steps"),
+    [
+        ("(table 1 funcref) (elem (i32.const 0) 0 0 0 0 0 0 0 0)", 2),
+        ("(table 1 funcref) (elem (i32.const 1048568) 0 0 0 0 0 0 0 0)", 2),
+        ("(table 1 funcref) (elem (i32.const 1048569) 0 0 0 0 0 0 0 0)", 54),
+        ("(table 1 funcref) (elem (i32.const -8) 0 0 0 0 0 0 0 0)", 54),
+        ('(import "a" "t" (table 1 funcref)) (elem (i32.const 0) 0 0 0)', 24),
+        ("(table 1 funcref) (elem (table 0) (i32.const 0) func 0 0 0 0)", 1),
+        ("(elem func 0 0 0)", 24),
+        ("(elem declare func 0 0 0 0)", 1),
+        ("(elem funcref (ref.func 0) (ref.null func))", 20),
+        ("(table 1 funcref) (elem (i32.add (i32.const 0) (i32.const 1)) 0)", 15),
+        ('(memory 1) (data (i32.const 5) "x") (data "y")', 0),
+        ('(memory 1) (data (i32.add (i32.const 5) (i32.const 7)) "x") (data "y")', 3),
+        ("(global i32 (i32.const 1)) (global i64 (i64.const -9223372036854775808))", 0),
+        (f"(global i32 {'(i32.add (i32.const 1) ' * 100}(i32.const 1){')' * 100})", 96),
+        (f"(global i32 {'(i32.add (i32.const 1) ' * 40}(i32.const 1){')' * 40}) (type (func))", 36),
+    ],
+)
+def test_initial_values_count_what_code_takes_for_them(fields, steps):
+    """Numbers, and functions in the first places of a table, take none; all else, as it is made of."""
+    module = read(wat_to_wasm(f"(module {fields} (func))"))
+    *_, found = [0, *initial_steps(module)]
+
+    assert found == steps
 
 
 def test_bytes_and_locals_are_counted_in_every_function():
