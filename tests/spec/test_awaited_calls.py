@@ -94,16 +94,16 @@ def test_an_awaited_call_gives_what_a_call_gives(plugin):
 
 
 @pytest.mark.parametrize(
-    ("text", "function", "error"),
+    ("text", "function", "timeout_ms", "error"),
     [
-        (UNREACHABLE, "trap", Trap),
-        (ECHO, "missing", FunctionNotFound),
-        (LOOP, "loop", CallTimeout),
+        (UNREACHABLE, "trap", 60_000, Trap),
+        (ECHO, "missing", 60_000, FunctionNotFound),
+        (LOOP, "loop", 50, CallTimeout),
     ],
 )
-def test_an_awaited_call_fails_as_a_call_fails(plugin, text, function, error):
+def test_an_awaited_call_fails_as_a_call_fails(plugin, text, function, timeout_ms, error):
     """The same error, with the same text."""
-    guest = plugin(text, timeout_ms=50)
+    guest = plugin(text, timeout_ms=timeout_ms)
 
     async def main():
         with pytest.raises(error) as found:
