@@ -139,6 +139,8 @@ def test_f06_links_to_absolute_paths(shown, tree):
 
     assert errno == PERM
     assert not (tree / "trap").is_symlink()
+    assert shown.path_symlink(*shown.path("sub/deep"), 3, *shown.other_path("trap")) == GOOD
+    assert read_all(shown, "trap") == (GOOD, b"deep inside")
 
 
 def test_f07_circles_of_links(shown, tree):
@@ -146,8 +148,12 @@ def test_f07_circles_of_links(shown, tree):
     (tree / "a").symlink_to("b")
     (tree / "b").symlink_to("a")
 
+    (tree / "c").symlink_to("d")
+    (tree / "d").symlink_to("file")
+
     assert shown.open("a")[0] == LOOP
     assert shown.open("a/file")[0] == LOOP
+    assert read_all(shown, "c") == (GOOD, b"inside")
 
 
 @pytest.mark.parametrize("path", OUTWARD)

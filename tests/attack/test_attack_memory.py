@@ -173,25 +173,34 @@ def test_what_is_off(module, pages):
 
 
 def test_m52_gc_where_it_is_on():
-    """The heap of the collector has a limit too."""
-    found, grown = in_a_child(attack_gc, GC)
+    """The heap of the collector has a limit too; a few objects are made."""
+    a_little, found, grown = in_a_child(attack_gc, GC)
 
+    assert a_little == "fine"
     assert found != "fine"
     assert grown < 700 * MB
 
 
-def attack_gc(module: str) -> tuple[str, int]:
-    """How it ends where the proposal was turned on, and what that took."""
+def attack_gc(module: str) -> tuple[str, str, int]:
+    """How a few objects and many end where the proposal was turned on, and what that took."""
     before = peak_memory()
-    plugin = extism.Plugin(manifest(module, 16), functions=[], features={"gc"})
-    return outcome(lambda: plugin.call("much", "")), peak_memory() - before
+    few = module.replace("(i32.const 4000)", "(i32.const 4)").replace("100000", "100")
+    ends = []
+    for text in (few, module):
+        plugin = extism.Plugin(manifest(text, 16), functions=[], features={"gc"})
+        ends.append(outcome(lambda each=plugin: each.call("much", "")))
+    return ends[0], ends[1], peak_memory() - before
 
 
 def test_m54_memory64_where_it_is_on(plugin):
-    """Under the same budget as any memory."""
-    made = plugin(WIDE, memory={"max_pages": 100}, options={"features": {"memory64"}})
+    """Under the same budget as any memory: what is in it is given."""
+    options = {"features": {"memory64"}}
+    made = plugin(WIDE, memory={"max_pages": 100}, options=options)
     with pytest.raises(OutOfMemory):
         made.call("much", "")
+    modest = plugin(WIDE.replace("50000", "50"), memory={"max_pages": 100}, options=options)
+
+    assert modest.call("much", "") == b""
 
 
 def test_m53_without_a_limit(both_ways):
