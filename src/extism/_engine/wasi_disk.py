@@ -1,9 +1,10 @@
 """
 Writing, measured: files grow, and become more, as far as the room of the plug-in goes, and no further.
 
-These functions stand before the engine's only where there is a writable directory and a limit. Sizes are
-asked of the engine before and after, so what counts is what files really are. What is removed counts back
-where that frees its room: it was the last name of the file, and the guest has it not open.
+These functions stand before the engine's only where there is a writable directory and a limit; that of symbolic
+links does always, as it looks where they lead. Sizes are asked of the engine before and after, so what counts is
+what files really are. What is removed counts back where that frees its room: it was the last name of the file, and
+the guest has it not open.
 """
 
 from __future__ import annotations
@@ -141,10 +142,24 @@ def path_create_directory(caller: Caller, fd: int, path: int, length: int) -> in
 def path_symlink(
     caller: Caller, path: int, length: int, fd: int, to_path: int, to_length: int
 ) -> int:
-    """Make a link that holds a path."""
-    return _put_paths(caller, path, length, to_path, to_length) or _made(
-        caller, "path_symlink", PATH, length, fd, SECOND_PATH, to_length
-    )
+    """Make a link that holds a path; none that would lead whoever follows it outside, be it the host."""
+    error = _put_paths(caller, path, length, to_path, to_length)
+    if not error and _leads_out(caller.read(path, length), caller.read(to_path, to_length)):
+        return errno.PERM
+    return error or _made(caller, "path_symlink", PATH, length, fd, SECOND_PATH, to_length)
+
+
+def _leads_out(target: bytes, link: bytes) -> bool:
+    """Tell whether a link of that path, below a directory, holds a path that begins by leaving the directory."""
+    depth = -1  # the last part is the link's own name
+    for at, part in enumerate([*link.split(b"/"), None, *target.split(b"/")]):
+        if part == b"..":
+            depth -= 1
+        elif part not in {b"", b".", None}:
+            depth += 1
+        if depth < 0 and at > link.count(b"/"):
+            return True
+    return False
 
 
 def path_link(
@@ -183,11 +198,11 @@ def path_rename(
 
 def _made(caller: Caller, name: str, *values: int) -> int:
     """Call a function that gives a new name, if there may be one more."""
-    disk = _disk(caller)
-    if disk.files_left <= 0:
+    disk = caller.world.disk
+    if disk is not None and disk.files_left <= 0:
         return errno.DQUOT
     error = caller.behind().call(caller.store, name, *values)
-    if not error:
+    if not error and disk is not None:
         disk.count_file(1)
     return error
 

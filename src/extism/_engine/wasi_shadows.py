@@ -60,6 +60,7 @@ _FILES: Final[dict[str, Callable[..., int]]] = {
     "path_open": path_open,
     "fd_close": fd_close,
     "fd_renumber": fd_renumber,
+    "path_symlink": path_symlink,
 }
 
 
@@ -72,7 +73,6 @@ _MEASURED: Final[dict[str, Callable[..., int]]] = {
     "path_link": path_link,
     "path_remove_directory": path_remove_directory,
     "path_rename": path_rename,
-    "path_symlink": path_symlink,
     "path_unlink_file": path_unlink_file,
 }
 
