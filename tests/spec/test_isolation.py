@@ -305,6 +305,18 @@ def test_a_worker_that_does_not_heed_a_cancellation_is_killed(isolated):
     assert plugin.call("echo", "again") == b"again"
 
 
+def test_a_worker_that_does_not_forget_has_died(isolated, monkeypatch):
+    """`reset` is no call, so it has no time-out: what it meets is a process that answers nothing."""
+    monkeypatch.setattr("extism._isolation.remote.ANSWER_SECONDS", 0.2)
+    plugin, process = isolated(ECHO)
+    stop(process)
+    with pytest.raises(WorkerDied, match="SIGKILL") as caught:
+        plugin.reset()
+
+    assert caught.value.__notes__[-1] == "it was killed, for it said nothing for 0.2 s"
+    assert plugin.call("echo", "again") == b"again"
+
+
 def test_a_call_is_cancelled_and_the_guest_keeps_its_memory(isolated):
     """Where the worker does heed it, nothing is lost."""
     plugin, process = isolated(VARIABLES.replace('"loop"', '"spin"'))

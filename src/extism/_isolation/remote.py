@@ -307,7 +307,7 @@ class RemoteInstance:
         prefix = CREATION if call is not None and not function else ""
         if self._kernel.is_cancelled and isinstance(exc, Gone):
             ended: Exception = Cancelled(f"{prefix}timeout", function=function)
-        elif isinstance(exc, Late) or (call is not None and call.is_late):
+        elif call is not None and (isinstance(exc, Late) or call.is_late):
             ended = CallTimeout(f"{prefix}timeout", function=function)
         else:
             if not isinstance(exc, Gone):
@@ -315,10 +315,13 @@ class RemoteInstance:
             ended = self._worker.death(prefix, function)
             if isinstance(exc, Breach):
                 ended.add_note(f"it was killed, for it said {exc}")
+            if isinstance(exc, Late):
+                ended.add_note(f"it was killed, for it said nothing for {ANSWER_SECONDS:g} s")
             return ended
         self._worker.end()
+        seconds = GRACE_SECONDS if function else ANSWER_SECONDS
         ended.add_note(
-            f"its worker process did not end the call within {GRACE_SECONDS:g} s and was killed; "
+            f"its worker process did not end the call within {seconds:g} s and was killed; "
             "the next call gets a fresh one"
         )
         return ended
