@@ -96,6 +96,9 @@ class Idle:
     def __exit__(self, *_error):
         return None
 
+    def __getitem__(self, _key):
+        return self
+
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
@@ -103,12 +106,30 @@ class Idle:
 
 
 class StandIn(types.ModuleType):
-    """In the place of a module that is not there: who touches it is skipped."""
+    """In the place of a module that is not there: whoever uses what it would have is skipped."""
 
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        raise unittest.SkipTest(f"needs {self.__name__}")
+        return Needed(self.__name__)
+
+
+class Needed:
+    """In the place of what a module that is not there would have: it can be imported, and no more."""
+
+    def __init__(self, module):
+        self._module = module
+
+    def _skip(self, *_args, **_options):
+        raise unittest.SkipTest(f"needs {self._module}")
+
+    __call__ = __bool__ = __iter__ = __getitem__ = __eq__ = __lt__ = __and__ = _skip
+    __hash__ = object.__hash__
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self._skip()
 
 
 def prepare(library, flags=(), stand_ins=(), idle=()):
@@ -129,6 +150,7 @@ def prepare(library, flags=(), stand_ins=(), idle=()):
     for name in idle:
         holder, _, attribute = name.rpartition(".")
         setattr(pkgutil.resolve_name(holder), attribute, Idle)
+    sys.dont_write_bytecode = False  # as in a program that nobody told otherwise
     support.use_resources = {}
     support.verbose = 0
     warnings.simplefilter("ignore")

@@ -53,11 +53,15 @@ MODULE = """
 NEEDY = """
     import unittest
     import _testnowhere
+    from _testnowhere import NUMBER
 
 
     class Case(unittest.TestCase):
         def test_it(self):
             _testnowhere.function()
+
+        def test_number(self):
+            self.assertEqual(NUMBER, 1)
 
         def test_other(self):
             pass
@@ -161,9 +165,10 @@ def test_a_module_that_cannot_be_loaded_has_one_end(library, module, name, end):
 
 
 def test_a_stand_in_skips_those_who_touch_it(library):
-    """A module in C that only CPython has does not take the tests along that never use it."""
+    """A module in C that only CPython has does not take the tests along that never use what it has."""
     assert ends(library, "test_needy", stand_ins=["_testnowhere"]) == {
         "Case.test_it": ("skipped", ["needs _testnowhere"]),
+        "Case.test_number": ("skipped", ["needs _testnowhere"]),
         "Case.test_other": ("passed", []),
     }
 
