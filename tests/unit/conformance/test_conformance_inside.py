@@ -127,7 +127,7 @@ def library(tmp_path):
 def ends(library, module, **adjustments):
     order = {"module": module, "library": str(library), **adjustments}
     results = library.parent / "results"
-    one_module.main("native", sys.executable, json.dumps(order), str(results), "2")
+    one_module.main("native", sys.executable, json.dumps(order), str(results), "4")
     return {
         name.removeprefix(f"test.{module}."): (status, text.strip().splitlines()[-1:])
         for name, (status, text) in read(results).items()
