@@ -260,6 +260,7 @@ def run_bundle(bundle: Bundle) -> dict[str, Any]:
     importlib.import_module(bundle.main)
     refuse(open_files() - before)
     renewals.end_watch()
+    renewals.forget()
     result = {
         "exports": importlib.import_module("extism.exports").report(),
         "imports": imports.report(),

@@ -39,41 +39,29 @@ def end_watch() -> None:
     watched.clear()
 
 
+def forget() -> None:
+    """Let modules draw again what they keep: `uuid1` a machine and a time, `tempfile` the seed of its names."""
+    uuid: Any = sys.modules.get("uuid")
+    tempfile: Any = sys.modules.get("tempfile")
+    if uuid is not None and uuid._node is not None:
+        uuid._node = uuid._last_timestamp = None
+    if tempfile is not None:
+        tempfile._name_sequence = None
+
+
+def renew() -> None:
+    """Renew in a copy what cannot be forgotten before; its first call waits for that, so it is little."""
+    random: Any = sys.modules.get("random")
+    logging: Any = sys.modules.get("logging")
+    if random is not None:
+        renew_random(random)
+    if logging is not None:
+        logging._startTime = time.time_ns()  # from which `relativeCreated` counts
+
+
 def renew_random(random: Any) -> None:
     """Draw the state of generators: as their `seed()`, but of 32 bytes; 2500 would be most of a first call."""
     for generator in (random._inst, *chancy):
         generator.gauss_next = None
         super(random.Random, generator).seed(int.from_bytes(os.urandom(32)))
     chancy.clear()
-
-
-def renew_uuid(uuid: Any) -> None:
-    """Let `uuid1` make up a machine and a time."""
-    if uuid._node is not None:
-        uuid._node = uuid._last_timestamp = None
-
-
-def renew_tempfile(tempfile: Any) -> None:
-    """Let `tempfile` seed what it takes its names from, when it is next asked."""
-    tempfile._name_sequence = None
-
-
-def renew_logging(logging: Any) -> None:
-    """Let `relativeCreated` count from now on."""
-    logging._startTime = time.time_ns()
-
-
-RENEWALS = {
-    "random": renew_random,
-    "tempfile": renew_tempfile,
-    "logging": renew_logging,
-    "uuid": renew_uuid,
-}
-
-
-def renew() -> None:
-    """Renew what modules hold that were imported while the plugin was built."""
-    for name, renew_module in RENEWALS.items():
-        module = sys.modules.get(name)
-        if module is not None:
-            renew_module(module)
