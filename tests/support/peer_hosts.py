@@ -79,10 +79,16 @@ def duel(request, workers, awaiting, tmp_path):
         faults = complaints(case, *played)
         if zlib.crc32(case.name.encode()) % AWAITED == 0:
             again = _play(case, awaiting(case.log), tmp_path / "scene", request)
-            faults += [] if again == played[0] else [f"awaited: {again}, not {played[0]}"]
+            told, wanted = map(_without_offsets, (again, played[0]))
+            faults += [] if told == wanted else [f"awaited: {told}, not {wanted}"]
         return faults
 
     return fought
+
+
+def _without_offsets(played: Played) -> str:
+    """What came of a case; a look at the clock where a function begins moves the offset of a trap there by a byte."""
+    return re.sub(r"0x[0-9a-f]+", "0x", repr(played))
 
 
 def _play(case, worker, folder, request) -> Played:
