@@ -104,7 +104,7 @@ def large_inputs(count: int) -> dict[str, int]:
 
 
 def new_functions(count: int) -> dict[str, int]:
-    """Made, used and dropped; the registry keeps what was decorated, so they are not."""
+    """Made, used and dropped; what is decorated is kept by the registry, see `forgotten_functions`."""
 
     def step():
         function = extism.Function(
@@ -118,6 +118,21 @@ def new_functions(count: int) -> dict[str, int]:
             assert plugin.call("run", "x") == b"x"
 
     compiled_source = SHOUT
+    return growth(step, count, 50)
+
+
+def forgotten_functions(count: int) -> dict[str, int]:
+    """Decorated, used, and taken out of the registry, which keeps them until then."""
+
+    def step():
+        @extism.host_fn(name="shout", signature=([extism.ValType.I64], [extism.ValType.I64]))
+        def shout(_plugin, inputs, outputs):
+            outputs[0].value = inputs[0].value
+
+        with extism.Plugin(SHOUT, functions=[shout]) as plugin:
+            assert plugin.call("run", "x") == b"x"
+        extism.HOST_FN_REGISTRY.remove(shout)
+
     return growth(step, count, 50)
 
 
@@ -146,6 +161,7 @@ def programs(count: int) -> dict[str, int]:
         pytest.param(timeouts, 150, 3 * MB, id="S05-time-outs"),
         pytest.param(large_inputs, 100, 20 * MB, id="S06-large inputs"),
         pytest.param(new_functions, 600, 6 * MB, id="S07-new functions"),
+        pytest.param(forgotten_functions, 600, 6 * MB, id="S07-forgotten functions"),
         pytest.param(programs, 300, 6 * MB, id="S08-programs"),
     ],
 )
