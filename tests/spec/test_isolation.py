@@ -244,6 +244,7 @@ def test_a_worker_that_cannot_be_started_is_an_error_of_ours(isolated, monkeypat
     os.kill(process, signal.SIGKILL)
     with pytest.raises(WorkerDied):
         plugin.call("echo", "x")
+    gc.collect()  # what other tests dropped may hold some, and go in the middle
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", "/no/such/python")
@@ -251,7 +252,7 @@ def test_a_worker_that_cannot_be_started_is_an_error_of_ours(isolated, monkeypat
             with pytest.raises(Error, match=r"no worker process could be started: .*/no/such/pyth"):
                 ask()
 
-    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+    assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors
     assert plugin.call("echo", "again") == b"again"
 
 
