@@ -57,7 +57,7 @@ TARGETS = (
     Target("sieve", 1.05),
     Target("sieve, interruptible=False", 0.85),
     Target("Plugin(bytes) again", 0.10),
-    Target("process: import, small plug-in, call, CPU", 0.60),
+    Target("Plugin(bytes) in a fresh process, CPU", 0.60),
     Target("memory of an instance", 0.50, 0.40),
     Target("memory of an instance, 1.9 MB", 0.65),
     Target("two threads, 1 ms guest", 1.9, is_least=True),

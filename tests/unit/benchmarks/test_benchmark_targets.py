@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import targets
 from rows import Row
 from table import verdict
 from targets import TARGETS, Target, target_of
@@ -43,6 +46,14 @@ def test_every_case_has_one_target():
     """Names are looked up: a second one would never be found."""
     assert len({target.case for target in TARGETS}) == len(TARGETS)
     assert [target_of(target.case) for target in TARGETS] == list(TARGETS)
+
+
+def test_the_last_results_have_a_figure_for_every_target():
+    """A case that was given another name would go unjudged."""
+    results = (Path(targets.__file__).parent / "README.md").read_text(encoding="utf-8")
+
+    assert [target.case for target in TARGETS if f"| {target.case} | " not in results] == []
+    assert "| not measured |" not in results
 
 
 def test_a_case_without_a_promise_has_no_target():
