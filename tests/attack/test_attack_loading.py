@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from in_a_child import in_a_child
+from patience import ROOM
 from wasi_puppet import WASI
 from wat_guests import ECHO, UNREACHABLE, wat
 
@@ -189,7 +190,7 @@ def test_l05_broken_manifests(name):
     """A ManifestError in bounded time; what is wrong has its name in it."""
     began = time.monotonic()
     refused(MANIFESTS[name], CompileError if name == "not UTF-8" else ManifestError)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < ROOM
 
 
 @pytest.mark.parametrize(
@@ -368,7 +369,7 @@ def loads(text: str, repeat: int) -> str:
 )
 def test_l18_text_nested_without_end(text):
     """Refused at once and without a crash; nested a hundred times it is read."""
-    assert in_a_child(loads, text, 200_000, seconds=30) == "CompileError"
+    assert in_a_child(loads, text, 200_000, seconds=60) == "CompileError"
     nested = f"(module (func {'(block ' * 90}{')' * 90}))"
     assert in_a_child(loads, nested, 1) == "loaded"
 
@@ -415,7 +416,7 @@ def test_l21_thousands_of_imports_and_exports():
         with pytest.raises(FunctionNotFound) as caught:
             plugin.call("e50000", b"")
         check_text(caught.value)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
 
 
 # Names in errors ------------------------------------------------------------------------------------
@@ -602,7 +603,7 @@ def stalls(folder: str) -> list[str]:
 
 def test_l24_paths_that_are_no_files(tmp_path):
     """FIFOs and devices hold nobody up; a link to a module is followed."""
-    found = in_a_child(stalls, str(tmp_path), seconds=20)
+    found = in_a_child(stalls, str(tmp_path), seconds=60)
     assert set(found) <= {"SourceError", "ManifestError", "CompileError"}
 
     (tmp_path / "module.wasm").write_bytes(ECHO_BYTES)

@@ -17,6 +17,7 @@ import zlib
 import pytest
 from http_server import authority, message, serve
 from in_a_child import in_a_child, peak_memory
+from patience import AGES, ROOM, until
 from wat_guests import wat
 
 import extism
@@ -457,7 +458,7 @@ def test_a_body_larger_than_the_limit(browser, server, script):
     began = time.monotonic()
     error = refused(browser(memory=LIMIT), server.url("/"))
     assert isinstance(error, CapabilityDenied)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < ROOM
 
     full = server.answer("/full", 200, b"y" * 1000)
     assert browser(memory=LIMIT).get(full) == b"y" * 1000
@@ -528,7 +529,7 @@ def test_n46_too_many_headers(browser, server, headers):
     """Refused without reading them all; eighty are fine."""
     began = time.monotonic()
     refused(browser(), server.answer("/", 200, b"ok", headers))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < ROOM
 
     fine = server.answer("/fine", 200, b"ok", [(f"x-{number}", "y") for number in range(80)])
     assert browser().get(fine) == b"ok"
@@ -548,7 +549,7 @@ def test_n46_headers_without_end(browser, server, head, part):
     server.script("/", endless(head, part))
     began = time.monotonic()
     refused(browser(), server.url("/"))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < ROOM
     assert browser().get(server.answer("/ok", 200, b"ok")) == b"ok"
 
 
@@ -592,7 +593,7 @@ def test_n46_headers_without_end(browser, server, head, part):
 def test_n47_malformed_answers(browser, server, answer):
     """An error, and never a body of somebody's choosing; the next request is right."""
     server.raw("/", answer)
-    it = browser(timeout_ms=5000)
+    it = browser(timeout_ms=50_000)
     error = refused(it, server.url("/"))
     assert not isinstance(error, CallTimeout)
     assert it.status == 0
@@ -603,8 +604,8 @@ def test_n48_informational_answers_without_end(browser, server):
     """Refused after ten; two are skipped."""
     server.script("/", endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"))
     began = time.monotonic()
-    refused(browser(timeout_ms=5000), server.url("/"))
-    assert time.monotonic() - began < 2
+    refused(browser(timeout_ms=50_000), server.url("/"))
+    assert time.monotonic() - began < ROOM
 
     server.raw("/two", b"HTTP/1.1 103 Early\r\n\r\n" * 2 + message(200, b"real"))
     assert browser().get(server.url("/two")) == b"real"
@@ -668,7 +669,7 @@ def test_n51_requests_that_are_none(browser, server, text):
     began = time.monotonic()
     with pytest.raises(CallError) as caught:
         it.plugin.call("get", text)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < ROOM
     assert len(str(caught.value)) < 2000
     assert it.get(server.answer("/", 200, b"ok")) == b"ok"
 
@@ -679,17 +680,15 @@ def descriptors() -> int:
 
 def test_n52_requests_leave_no_descriptors(browser, server):
     """Good and bad ones alike."""
-    it = browser(timeout_ms=5000)
+    it = browser(timeout_ms=50_000)
     good, bad = server.answer("/", 200, b"ok"), server.raw("/bad", CHUNKED + b"zz")
 
     before = descriptors()
     for _ in range(150):
         it.get(good)
         refused(it, bad)
-    end = time.monotonic() + 5
-    while time.monotonic() < end and descriptors() > before:
-        time.sleep(0.01)  # those of the server, in this process, are closed by its threads
-    assert descriptors() <= before + 2
+    # Those of the server, in this process, are closed by its threads.
+    assert until(lambda: descriptors() <= before + 2)
 
 
 def test_n53_proxies_of_the_environment(browser, server, other, monkeypatch):
@@ -762,7 +761,7 @@ def test_n56_a_module_of_a_silent_server(server, module, monkeypatch, script):
     began = time.monotonic()
     with pytest.raises(SourceError):
         load(server.url("/"))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 1 + ROOM
     assert load(module[0]) == 0
 
 
@@ -843,8 +842,8 @@ def test_n62_an_answer_that_stays_open(browser, server):
     began = time.monotonic()
     with pytest.raises(CallTimeout):
         browser(timeout_ms=400).get(server.url("/"))
-    assert time.monotonic() - began < 1.5
-    assert browser(timeout_ms=5000).get(server.answer("/ok", 200, b"ok")) == b"ok"
+    assert time.monotonic() - began < 0.4 + ROOM
+    assert browser(timeout_ms=50_000).get(server.answer("/ok", 200, b"ok")) == b"ok"
 
 
 # TLS and lookups, which no row names: part of the same promises -----------------------------------------
@@ -880,9 +879,9 @@ def test_n36_a_name_that_is_bound_again(server):
 def test_n62_a_lookup_that_never_answers():
     """The deadline holds for it too."""
     never = threading.Event()
-    http = Http(AllowedHosts(["name.example"]), look=lambda *_: never.wait(20) or [])
+    http = Http(AllowedHosts(["name.example"]), look=lambda *_: never.wait(AGES) or [])
     began = time.monotonic()
     with pytest.raises(CallTimeout):
         http.send(Request("http://name.example/"), deadline=time.monotonic() + 0.3)
     never.set()
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 0.4 + ROOM

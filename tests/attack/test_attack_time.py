@@ -30,6 +30,7 @@ from bombs import (
 )
 from http_server import serve
 from in_a_child import in_a_child, peak_memory
+from patience import AGES, ROOM, repeating, took
 from wat_guests import ECHO, LOOP, wat
 
 import extism
@@ -44,9 +45,6 @@ from extism.errors import (
 )
 
 MS = 300
-ROOM = 1.0
-"""Seconds that an end may be late by on a machine that is busy."""
-
 SPIN = "(loop $again (br $again))"
 GET = wat(
     '(func (export "get") (call $give (call $http_request (call $copy_input) (i64.const 0))))'
@@ -54,30 +52,20 @@ GET = wat(
 TWO = wat(f'(func (export "loop") {SPIN}) (func (export "echo") (call $give (call $input_offset)))')
 
 
-def took(function, expected) -> float:
-    """How long `function` took to raise what was expected."""
-    started = time.monotonic()
-    with pytest.raises(expected):
-        function()
-    return time.monotonic() - started
-
-
-def soon(seconds, function):
-    """Do something in so many seconds, on another thread."""
-    timer = threading.Timer(seconds, function)
-    timer.start()
-    return timer
-
-
 def endless_call(timeout_ms: int) -> tuple[float, str]:
     """How long a loop went on, and what the same plug-in says to the next call."""
-    plugin = extism.Plugin({"wasm": [{"data": TWO.encode()}], "timeout_ms": timeout_ms})
-    return took(lambda: plugin.call("loop", ""), CallTimeout), plugin.call("echo", "on").decode()
+    source = {"wasm": [{"data": TWO.encode()}]}
+    plugin, limited = extism.Plugin(source), extism.Plugin({**source, "timeout_ms": timeout_ms})
+    seconds = [
+        took(lambda: plugin.call("loop", "", timeout=timeout_ms / 1000), CallTimeout),
+        took(lambda: limited.call("loop", ""), CallTimeout),
+    ]
+    return max(seconds), plugin.call("echo", "on").decode()
 
 
 def test_c01_endless_loop():
     """A loop without end is over when its time is, and the plug-in goes on."""
-    seconds, answer = in_a_child(endless_call, MS, seconds=20)
+    seconds, answer = in_a_child(endless_call, MS, seconds=60)
 
     assert MS / 1000 <= seconds < MS / 1000 + ROOM
     assert answer == "on"
@@ -98,7 +86,7 @@ def nobody_watches() -> list[object]:
 
 def test_c01_a_clock_that_cannot_be_started():
     """No code runs while nobody could end it, and what failed once is tried again."""
-    *said, seconds, answer = in_a_child(nobody_watches, seconds=20)
+    *said, seconds, answer = in_a_child(nobody_watches, seconds=60)
 
     assert said == ["the time of calls cannot be watched, which takes a thread"] * 2
     assert seconds < MS / 1000 + ROOM
@@ -107,9 +95,9 @@ def test_c01_a_clock_that_cannot_be_started():
 
 def test_c09_after_a_timeout(plugin):
     """The plug-in whose call was ended answers the next one, time and again."""
-    made = plugin(TWO, timeout_ms=50)
+    made = plugin(TWO)
     for number in range(5):
-        took(lambda: made.call("loop", ""), CallTimeout)
+        took(lambda: made.call("loop", "", timeout=0.05), CallTimeout)
 
         assert made.call("echo", str(number)) == str(number).encode()
 
@@ -129,7 +117,7 @@ def test_what_runs_at_the_start_has_the_deadline(plugin, body, ends):
     module = wat((body.replace(SPIN, "nop") if ends else body) + '(func (export "noop"))')
 
     if ends:
-        assert plugin(module, timeout_ms=MS).call("noop", "") == b""
+        assert plugin(module, timeout_ms=20_000).call("noop", "") == b""
     else:
         seconds = took(lambda: plugin(module, timeout_ms=MS), CallTimeout)
 
@@ -145,27 +133,27 @@ def fill(megabytes: int) -> tuple[float, int]:
             (func (export "once") (memory.fill (i32.const 0) (i32.const 7) (i32.const 65536)))""",
         memory=f"(memory {megabytes << 4})",
     )
-    plugin = extism.Plugin(
-        {"wasm": [{"data": module.encode()}], "timeout_ms": MS}, max_memory=2 << 30
-    )
+    plugin = extism.Plugin({"wasm": [{"data": module.encode()}]}, max_memory=2 << 30)
     plugin.call("once", "")
-    return took(lambda: plugin.call("fill", ""), CallTimeout), peak_memory()
+    seconds = took(lambda: plugin.call("fill", "", timeout=MS / 1000), CallTimeout)
+    return seconds, peak_memory()
 
 
 def test_c05_endless_memory_fill():
     """A bulk instruction is not cut, but the one after it; and it fills no more than the plug-in has."""
     seconds, peak = in_a_child(fill, 256, seconds=60)
 
-    assert seconds < MS / 1000 + 2
+    assert seconds < MS / 1000 + ROOM
     assert peak < 600 << 20
 
 
 def test_c06_cancel_from_another_thread(plugin):
     """The handle ends the loop, and only that call."""
     made = plugin(TWO)
-    soon(0.2, made.cancel_handle().cancel)
+    with repeating(made.cancel_handle().cancel):
+        seconds = took(lambda: made.call("loop", ""), Cancelled)
 
-    assert took(lambda: made.call("loop", ""), Cancelled) < 0.2 + ROOM
+    assert seconds < ROOM
     assert made.call("echo", "on") == b"on"
 
 
@@ -183,11 +171,13 @@ def test_c07_cancel_during_the_start_function():
             (func (export "_start"))""",
         before='(import "extism:host/user" "is_first" (func $is_first (result i32)))',
     )
-    with extism.Plugin(module, functions=[is_first]) as plugin:
-        handle = plugin.cancel_handle()
-        soon(0.2, handle.cancel)
+    with (
+        extism.Plugin(module, functions=[is_first]) as plugin,
+        repeating(plugin.cancel_handle().cancel),
+    ):
+        seconds = took(plugin.restart, Cancelled)
 
-        assert took(plugin.restart, Cancelled) < 0.2 + ROOM
+    assert seconds < ROOM
 
 
 def test_c08_cancel_while_idle(plugin):
@@ -206,25 +196,21 @@ def test_siblings_go_on(how):
     """One ends, the other, of the same code on the same engine, runs until its own end."""
     compiled = extism.CompiledPlugin({"wasm": [{"data": TWO.encode()}]}, functions=[])
     first, second = extism.Plugin(compiled), extism.Plugin(compiled)
-    seconds = {}
-
-    def run(name, plugin, limit, expected):
-        seconds[name] = took(lambda: plugin.call("loop", "", timeout=limit), expected)
-
-    long = threading.Thread(target=run, args=("long", second, 1.0, CallTimeout))
-    long.start()
-    if how == "cancel":
-        soon(0.2, first.cancel_handle().cancel)
-    run(
-        "short",
-        first,
-        0.2 if how == "timeout" else None,
-        CallTimeout if how == "timeout" else Cancelled,
+    ends = []
+    long = threading.Thread(
+        target=lambda: ends.append(took(lambda: second.call("loop", ""), Cancelled))
     )
-    long.join()
+    long.start()
+    if how == "timeout":
+        took(lambda: first.call("loop", "", timeout=0.2), CallTimeout)
+    else:
+        with repeating(first.cancel_handle().cancel):
+            took(lambda: first.call("loop", ""), Cancelled)
+    goes_on = long.is_alive()
+    with repeating(second.cancel_handle().cancel):
+        long.join()
 
-    assert seconds["short"] < 0.2 + 0.7
-    assert 1.0 <= seconds["long"] < 1.0 + ROOM
+    assert (goes_on, len(ends)) == (True, 1)
     assert (first.call("echo", "1"), second.call("echo", "2")) == (b"1", b"2")
 
 
@@ -246,7 +232,7 @@ def sleeper(seconds: float):
 def test_c15_slow_host_function(plugin, seconds, is_late):
     """A call whose host function took too long is an error, though the guest would have come to its end."""
     module, sleep = sleeper(seconds)
-    made = plugin(module, functions=[sleep], timeout_ms=MS)
+    made = plugin(module, functions=[sleep], timeout_ms=MS if is_late else 20_000)
 
     if is_late:
         took(lambda: made.call("run", ""), CallTimeout)
@@ -259,7 +245,7 @@ def drip(head: bytes):
 
     def script(connection):
         connection.sendall(head)
-        for _ in range(100):
+        while True:  # until the other side goes away
             time.sleep(0.1)
             connection.sendall(b"x")
 
@@ -269,20 +255,20 @@ def drip(head: bytes):
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param(lambda _: time.sleep(8), id="C16-nothing"),
-        pytest.param(drip(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n"), id="C17-body"),
+        pytest.param(lambda _: time.sleep(AGES), id="C16-nothing"),
+        pytest.param(drip(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"), id="C17-body"),
         pytest.param(drip(b"HTTP/1.1 200 OK\r\nx-slow: "), id="C18-headers"),
     ],
 )
 def test_slow_servers(plugin, script):
     """However little a server sends, the request ends with its call; one that answers is answered."""
     with serve() as server:
-        made = plugin(GET, allowed_hosts=[server.host], timeout_ms=500)
+        made = plugin(GET, allowed_hosts=[server.host])
         good = json.dumps({"url": server.answer("/good", body=b"ok")})
         bad = json.dumps({"url": server.script("/bad", script)})
 
         assert made.call("get", good) == b"ok"
-        assert took(lambda: made.call("get", bad), CallTimeout) < 0.5 + ROOM
+        assert took(lambda: made.call("get", bad, timeout=0.5), CallTimeout) < 0.5 + ROOM
         assert made.call("get", good) == b"ok"
 
 
@@ -293,11 +279,12 @@ def test_c19_a_request_has_a_limit_of_its_own(plugin, monkeypatch):
     assert http.DEFAULT_TIMEOUT == 30
     with serve() as server:
         made = plugin(GET, allowed_hosts=[server.host])
-        monkeypatch.setattr(made._life.state.http, "_timeout", 0.5)
-        bad = json.dumps({"url": server.script("/bad", lambda _: time.sleep(8))})
+        bad = json.dumps({"url": server.script("/bad", lambda _: time.sleep(AGES))})
         good = json.dumps({"url": server.answer("/good", body=b"ok")})
+        with monkeypatch.context() as patch:
+            patch.setattr(made._life.state.http, "_timeout", 0.5)
 
-        assert took(lambda: made.call("get", bad), CallError) < 0.5 + ROOM
+            assert took(lambda: made.call("get", bad), CallError) < 0.5 + ROOM
         assert made.call("get", good) == b"ok"
 
 
@@ -305,10 +292,11 @@ def test_c20_cancel_during_a_request(plugin):
     """The request is given up, and the call is cancelled."""
     with serve() as server:
         made = plugin(GET, allowed_hosts=[server.host])
-        bad = json.dumps({"url": server.script("/bad", lambda _: time.sleep(8))})
-        soon(0.3, made.cancel_handle().cancel)
+        bad = json.dumps({"url": server.script("/bad", lambda _: time.sleep(AGES))})
+        with repeating(made.cancel_handle().cancel):
+            seconds = took(lambda: made.call("get", bad), Cancelled)
 
-        assert took(lambda: made.call("get", bad), Cancelled) < 0.3 + ROOM
+    assert seconds < ROOM
 
 
 RECURSE = wat(
@@ -397,14 +385,18 @@ def test_c22_host_functions_on_a_small_stack():
 def interrupted(after: float) -> tuple[float, str]:
     """How long a loop goes on after Ctrl-C, and whether the next call works."""
     plugin = extism.Plugin(TWO, functions=[])
-    soon(after, lambda: os.kill(os.getpid(), signal.SIGINT))
-    seconds = took(lambda: plugin.call("loop", ""), KeyboardInterrupt)
+
+    def attack():
+        threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT)).start()
+        plugin.call("loop", "")
+
+    seconds = took(attack, KeyboardInterrupt)
     return seconds, plugin.call("echo", "on").decode()
 
 
 def test_c23_ctrl_c():
     """KeyboardInterrupt comes out of the call, and the plug-in goes on."""
-    seconds, answer = in_a_child(interrupted, 0.3, seconds=20)
+    seconds, answer = in_a_child(interrupted, 0.3, seconds=60)
 
     assert seconds < 0.3 + ROOM
     assert answer == "on"
@@ -412,7 +404,7 @@ def test_c23_ctrl_c():
 
 def test_c23_ctrl_c_on_a_small_stack():
     """The main thread waits for one of ours then, and hears the signal all the same."""
-    seconds, answer = in_a_child(interrupted_with_small_stack, 0.3, seconds=20)
+    seconds, answer = in_a_child(interrupted_with_small_stack, 0.3, seconds=60)
 
     assert seconds < 0.3 + ROOM
     assert answer == "on"
@@ -440,23 +432,24 @@ def test_c24_no_waiting_on_shared_memory(plugin):
 
 def fork_and(times: int) -> list[int]:
     """The exit statuses of forked children that use an old plug-in and a new one."""
-    old = extism.Plugin({"wasm": [{"data": TWO.encode()}], "timeout_ms": MS})
+
+    def loops(plugin):
+        return took(lambda: plugin.call("loop", "", timeout=MS / 1000), CallTimeout)
+
+    old = extism.Plugin(TWO, functions=[])
     old.call("echo", "warm")
-    background = threading.Thread(target=lambda: took(lambda: old.call("loop", ""), CallTimeout))
+    background = threading.Thread(target=loops, args=(old,))
     statuses = []
     for _ in range(times):
-        idle = extism.Plugin({"wasm": [{"data": TWO.encode()}], "timeout_ms": MS})
+        idle = extism.Plugin(TWO, functions=[])
         if not background.is_alive() and background.ident is None:
             background.start()
         child = os.fork()
         if not child:
             status = 1
             try:
-                new = extism.Plugin({"wasm": [{"data": TWO.encode()}], "timeout_ms": MS})
-                seconds = [
-                    took(lambda each=each: each.call("loop", ""), CallTimeout)
-                    for each in (idle, new)
-                ]
+                new = extism.Plugin(TWO, functions=[])
+                seconds = [loops(each) for each in (idle, new)]
                 answers = [each.call("echo", "on") for each in (idle, new)]
                 status = 0 if max(seconds) < MS / 1000 + ROOM and answers == [b"on"] * 2 else 2
             finally:
@@ -477,7 +470,7 @@ def test_c27_no_time_at_all(plugin):
     made = plugin(TWO, timeout_ms=0)
     with pytest.raises(CallTimeout):
         made.call("loop", "")
-    assert plugin(TWO, timeout_ms=2000).call("echo", "x") == b"x"
+    assert plugin(TWO, timeout_ms=20_000).call("echo", "x") == b"x"
 
 
 def compile_bomb(name: str, *numbers: int) -> tuple[str, float, int]:
@@ -519,10 +512,10 @@ def compile_bomb(name: str, *numbers: int) -> tuple[str, float, int]:
 )
 def test_compile_bombs(bomb, numbers, rule):
     """Refused by the rule that names it, quickly, and without the memory that it was to cost."""
-    found, seconds, peak = in_a_child(compile_bomb, bomb.__name__, *numbers, seconds=60)
+    found, seconds, peak = in_a_child(compile_bomb, bomb.__name__, *numbers, seconds=100)
 
     assert found == rule
-    assert seconds < 10
+    assert seconds < 30
     assert peak < 600 << 20
 
 
@@ -614,7 +607,7 @@ def test_c33_forty_at_once():
         thread.join()
 
     assert len(seconds) == 40
-    assert max(seconds) < 0.5 + 2 * ROOM
+    assert max(seconds) < 0.5 + ROOM
     assert [plugin.call("echo", "x") for plugin in plugins] == [b"x"] * 40
 
 
@@ -648,4 +641,4 @@ def test_c34_cancel_storm(plugin):
 
 def test_c01_the_control_of_all(plugin):
     """A call that ends in time gives what it gives."""
-    assert plugin(LOOP, timeout_ms=2000).call("noop", "") == b""
+    assert plugin(LOOP, timeout_ms=20_000).call("noop", "") == b""

@@ -42,7 +42,7 @@ def together():
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(110)
         assert not any(thread.is_alive() for thread in threads)
         assert failures == []
 

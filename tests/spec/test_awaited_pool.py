@@ -8,6 +8,7 @@ import struct
 import threading
 
 import pytest
+from patience import AGES
 from wat_guests import ECHO, LOOP, STATEFUL, wat
 
 import extism
@@ -31,6 +32,13 @@ def pool(registry):
     yield make
     for each in made:
         each.close()
+
+
+async def until_it(holds):
+    """Wait until it holds, and a moment longer."""
+    while not holds():
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.02)
 
 
 def test_a_pool_is_awaited_for_more_calls_than_copies(pool):
@@ -106,13 +114,13 @@ def test_tasks_and_threads_stand_in_one_queue(pool):
     def hold():
         with copies.plugin():
             has_it.set()
-            may_end.wait(10)
+            may_end.wait(AGES)
 
     thread = threading.Thread(target=hold)
 
     async def main():
         thread.start()
-        has_it.wait(10)
+        has_it.wait(AGES)
         task = asyncio.create_task(copies.acall("echo", b"x"))
         await asyncio.sleep(0.02)
         is_waiting = not task.done()
@@ -132,9 +140,9 @@ def test_a_copy_whose_awaited_call_was_ended_is_not_lent_again(pool):
         with pytest.raises(CallTimeout):
             await copies.acall("loop", b"", timeout=0.02)
         task = asyncio.create_task(copies.acall("loop", b""))
-        await asyncio.sleep(0.02)
+        await until_it(lambda: copies.statistics.created == 2)
         waiting = asyncio.create_task(copies.acall("noop", b""))
-        await asyncio.sleep(0.02)
+        await until_it(lambda: copies.statistics.waiting == 1)
         waiting.cancel()
         task.cancel()
         await asyncio.gather(task, waiting, return_exceptions=True)

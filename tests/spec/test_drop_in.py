@@ -7,12 +7,12 @@ import json
 import pickle
 import subprocess
 import sys
-import threading
 import time
 from collections import namedtuple
 from typing import Annotated
 
 import pytest
+from patience import ROOM, repeating
 from wat_guests import wat
 
 import extism
@@ -244,7 +244,7 @@ def test_a_loop_times_out():
     with pytest.raises(CallTimeout, match="timeout"):
         plugin.call("loop_forever", b"")
 
-    assert 0.3 <= time.monotonic() - start < 1.3
+    assert 0.3 <= time.monotonic() - start < 0.3 + ROOM
 
 
 def test_a_loop_can_be_cancelled_from_another_thread():
@@ -252,11 +252,8 @@ def test_a_loop_can_be_cancelled_from_another_thread():
     plugin = extism.Plugin(manifest_of(LOOP.encode(), timeout_ms=60_000))
     handle = plugin.cancel_handle()
     assert isinstance(handle, CancelHandle)
-    thread = threading.Timer(0.3, handle.cancel)
-    thread.start()
-    with pytest.raises(Cancelled, match="timeout"):
+    with repeating(handle.cancel), pytest.raises(Cancelled, match="timeout"):
         plugin.call("loop_forever", b"")
-    thread.join()
 
     assert plugin.call("once", b"") == b""
 

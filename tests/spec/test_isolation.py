@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 
 import pytest
+from patience import AGES, ROOM, repeating, until
 from wat_guests import ECHO, LOOP, STATEFUL, wat
-from worker_processes import is_alive, new_worker, until, workers
+from worker_processes import is_alive, new_worker, workers
 
 import extism
 from extism.errors import (
@@ -88,7 +89,7 @@ def in_a_thread(function):
     thread.start()
 
     def wait():
-        thread.join(30)
+        thread.join(AGES)
         (found,) = ended
         if isinstance(found, BaseException):
             raise found
@@ -97,11 +98,10 @@ def in_a_thread(function):
     return wait
 
 
-def is_busy(process):
-    """Whether a process computes: a thread that merely wakes, as at its start, does not count."""
+def computes(process):
+    """Wait until a process has used 50 ms, which none does that only wakes; on a busy machine that takes longer."""
     before = ticks(process)
-    time.sleep(0.05)
-    return ticks(process) - before >= 2
+    return until(lambda: ticks(process) - before >= 5)
 
 
 def ticks(process):
@@ -132,7 +132,7 @@ def test_a_worker_that_dies_in_a_call_is_an_error_and_the_next_call_gets_a_fresh
     plugin, process = isolated(VARIABLES)
     plugin.call("keep", "kept")
     wait = in_a_thread(lambda: plugin.call("loop", ""))
-    assert until(lambda: is_busy(process))
+    assert computes(process)
     os.kill(process, getattr(signal, kind))
     with pytest.raises(
         WorkerDied, match=f"the worker process .* died: {kind}.*; the next call gets a fresh one"
@@ -260,6 +260,7 @@ def test_a_worker_that_cannot_be_started_is_an_error_of_ours(isolated, monkeypat
 def test_a_worker_that_finds_no_descriptors_is_an_error_of_ours(free):
     """Wherever they come to an end; none is lost, and with enough of them the worker starts."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    gc.collect()  # what other tests dropped may hold some, and go in the middle
     before = {int(path.name) for path in Path("/proc/self/fd").iterdir()}
     unused = [number for number in range(max(before) + 10) if number not in before]
     resource.setrlimit(resource.RLIMIT_NOFILE, (unused[free], hard))
@@ -286,7 +287,7 @@ def test_a_worker_that_does_not_keep_the_deadline_is_killed(isolated):
         plugin.call("echo", "x", timeout=0.1)
 
     assert str(caught.value) == "timeout"
-    assert 1.1 <= time.monotonic() - started < 10
+    assert 1.1 <= time.monotonic() - started < 1.1 + ROOM
     assert "was killed" in caught.value.__notes__[0]
     assert plugin.call("echo", "again") == b"again"
 
@@ -295,11 +296,8 @@ def test_a_worker_that_does_not_heed_a_cancellation_is_killed(isolated):
     """The same, without a deadline."""
     plugin, process = isolated(ECHO)
     stop(process)
-    handle = plugin.cancel_handle()
     wait = in_a_thread(lambda: plugin.call("echo", "x"))
-    time.sleep(0.1)
-    handle.cancel()
-    with pytest.raises(Cancelled) as caught:
+    with repeating(plugin.cancel_handle().cancel), pytest.raises(Cancelled) as caught:
         wait()
 
     assert str(caught.value) == "timeout"
@@ -322,9 +320,8 @@ def test_a_call_is_cancelled_and_the_guest_keeps_its_memory(isolated):
     """Where the worker does heed it, nothing is lost."""
     plugin, process = isolated(VARIABLES.replace('"loop"', '"spin"'))
     wait = in_a_thread(lambda: plugin.call("spin", ""))
-    assert until(lambda: is_busy(process))
-    plugin.cancel_handle().cancel()
-    with pytest.raises(Cancelled):
+    assert computes(process)
+    with repeating(plugin.cancel_handle().cancel), pytest.raises(Cancelled):
         wait()
 
     assert plugin.call("kept", "") == b""
@@ -411,11 +408,14 @@ def test_a_plugin_is_out_of_reach_while_its_guest_runs(isolated):
     )
     plugin, process = isolated(guest, functions=[host])
     wait = in_a_thread(lambda: plugin.call("run", "whole"))
-    assert until(lambda: kept and is_busy(process))
+    assert until(lambda: kept)
+    assert computes(process)
+    stop(process)  # it is in the middle for as long as this takes
     for use in (lambda: kept[0].read(512), lambda: kept[0].write(b"x")):
         with pytest.raises(CallError) as caught:
             use()
         ends.append(str(caught.value))
+    os.kill(process, signal.SIGCONT)
 
     assert wait() == b"whole"
     assert ends[0] == ends[1]
@@ -627,7 +627,7 @@ def test_a_worker_ends_when_its_parent_is_killed(tmp_path):
     """Even in the middle of a call."""
     with script(tmp_path, "plugin.call('loop', '')") as parent:
         worker = int(parent.stdout.readline())
-        assert until(lambda: is_busy(worker))
+        assert computes(worker)
         parent.kill()
         parent.wait(60)
 
@@ -650,7 +650,7 @@ def test_ctrl_c_ends_the_call_and_not_the_worker_s_manners(tmp_path):
     )
     with script(tmp_path, text) as parent:
         worker = int(parent.stdout.readline())
-        assert until(lambda: is_busy(worker))
+        assert computes(worker)
         os.killpg(parent.pid, signal.SIGINT)
         out, err = parent.communicate(timeout=60)
 

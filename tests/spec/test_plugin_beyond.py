@@ -6,6 +6,7 @@ import logging
 import time
 
 import pytest
+from patience import ROOM
 
 import extism
 
@@ -108,7 +109,7 @@ def test_a_call_may_have_a_time_of_its_own(plugin):
     with pytest.raises(extism.errors.CallTimeout):
         plugin.call("loop", "", timeout=0.2)
 
-    assert 0.2 <= time.monotonic() - began < 1.2
+    assert 0.2 <= time.monotonic() - began < 0.2 + ROOM
     assert plugin.call("read", "") == b""
 
 
@@ -120,7 +121,7 @@ def test_the_sooner_of_two_time_limits_holds():
         with pytest.raises(extism.errors.CallTimeout):
             plugin.call("loop", "", timeout=60)
 
-    assert time.monotonic() - began < 1.2
+    assert time.monotonic() - began < 0.2 + ROOM
 
 
 def test_a_plugin_may_have_a_logger_of_its_own(caplog):

@@ -7,44 +7,14 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from patience import ROOM, repeating, within
 from wat_guests import ECHO, LOOP, STATEFUL, wat
 
 import extism
 from extism.errors import CallTimeout, Cancelled, Error
-
-ROOM = 1.0
-"""Seconds that a deadline may be missed by on a machine that is busy."""
-
-
-@contextmanager
-def within(seconds):
-    """The block takes at least so long, and little longer."""
-    started = time.monotonic()
-    yield
-    took = time.monotonic() - started
-    assert seconds <= took < seconds + ROOM
-
-
-def cancel_soon(plugin, after=0.1):
-    """Cancel what runs in `plugin`, again and again until the returned function is called."""
-    handle, stop = plugin.cancel_handle(), threading.Event()
-
-    def work():
-        while not stop.wait(after):
-            handle.cancel()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-
-    def end():
-        stop.set()
-        thread.join()
-
-    return end
 
 
 def test_a_loop_ends_at_its_deadline(plugin):
@@ -83,9 +53,9 @@ def test_every_kind_of_loop_ends(plugin, kind):
 
 def test_a_plugin_lives_on_after_a_timeout(plugin):
     """The same plug-in answers the next call, with its state."""
-    made = plugin(STATEFUL, timeout_ms=100)
+    made = plugin(STATEFUL)
     with pytest.raises(CallTimeout):
-        made.call("count_and_loop", "")
+        made.call("count_and_loop", "", timeout=0.3)
 
     assert made.call("count", "")[0] == 2
 
@@ -96,8 +66,6 @@ def test_each_call_has_its_own_time(plugin):
     for _ in range(3):
         with within(0.15), pytest.raises(CallTimeout):
             made.call("loop", "")
-    for _ in range(50):
-        made.call("noop", "")
 
 
 @pytest.mark.parametrize("name", ["loop", "noop"])
@@ -155,9 +123,9 @@ def test_a_slow_host_function_does_not_save_a_call(plugin):
     def sleep() -> None:
         time.sleep(0.3)
 
-    made = plugin(SLEEPS, functions=[sleep], timeout_ms=100)
+    made = plugin(SLEEPS, functions=[sleep])
     with within(0.3), pytest.raises(CallTimeout):
-        made.call("run", "")
+        made.call("run", "", timeout=0.1)
 
     assert made.call("ok", "") == b""
 
@@ -212,12 +180,8 @@ def test_an_allocation_after_the_deadline_is_a_timeout_not_want_of_memory(plugin
 def test_cancel_ends_a_loop(plugin):
     """A handle used on another thread ends the call; its text is upstream's, its class tells."""
     made = plugin(LOOP)
-    end = cancel_soon(made)
-    try:
-        with pytest.raises(Cancelled) as caught:
-            made.call("loop", "")
-    finally:
-        end()
+    with repeating(made.cancel_handle().cancel), pytest.raises(Cancelled) as caught:
+        made.call("loop", "")
 
     assert str(caught.value) == "timeout"
     assert made.call("noop", "") == b""
@@ -226,24 +190,21 @@ def test_cancel_ends_a_loop(plugin):
 def test_cancel_works_again_and_again(plugin):
     """One handle serves every call of its plug-in."""
     made = plugin(LOOP)
-    end = cancel_soon(made, 0.05)
-    try:
+    with repeating(made.cancel_handle().cancel, 0.05):
         for _ in range(5):
             with pytest.raises(Cancelled):
                 made.call("loop", "")
-    finally:
-        end()
 
 
 def test_cancel_while_nothing_runs_is_without_effect(plugin):
     """It says True, as upstream, and the next call is not touched."""
-    made = plugin(LOOP, timeout_ms=100)
+    made = plugin(LOOP)
     handle = made.cancel_handle()
 
     assert handle.cancel() is True
     assert made.call("noop", "") == b""
     with pytest.raises(CallTimeout):
-        made.call("loop", "")
+        made.call("loop", "", timeout=0.1)
 
 
 def test_cancel_outlives_its_plugin(plugin):
@@ -271,10 +232,8 @@ def test_the_end_of_one_call_is_not_the_end_of_another(end_other):
     time.sleep(0.1)
     with extism.Plugin(long) as other:
         if end_other == "cancel":
-            end = cancel_soon(other, 0.05)
-            with pytest.raises(Cancelled):
+            with repeating(other.cancel_handle().cancel, 0.05), pytest.raises(Cancelled):
                 other.call("loop", "")
-            end()
     short = {"wasm": [{"data": LOOP.encode()}], "timeout_ms": 50}
     with extism.Plugin(short) as other, pytest.raises(CallTimeout):
         other.call("loop", "")
@@ -299,12 +258,11 @@ def test_cancel_ends_the_creation_of_a_fresh_instance(plugin):
     )
     made.call("_start", "")
     gate.append("closed")
-    end = cancel_soon(made)
-    try:
-        with pytest.raises(Cancelled, match="Unable to create Extism plugin: "):
-            made.call("ok", "")
-    finally:
-        end()
+    with (
+        repeating(made.cancel_handle().cancel),
+        pytest.raises(Cancelled, match="Unable to create Extism plugin: "),
+    ):
+        made.call("ok", "")
     gate.clear()
 
     assert made.call("ok", "") == b""
@@ -341,7 +299,7 @@ def test_forty_plugins_keep_their_deadlines_at_once():
         thread.join()
 
     assert errors == [CallTimeout] * 40
-    assert time.monotonic() - started < 0.3 + 4 * ROOM
+    assert time.monotonic() - started < 0.3 + 2 * ROOM
 
 
 CTRL_C = """
@@ -352,8 +310,8 @@ WAT = b'(module (func (export "loop") (loop $l (br $l))) (func (export "noop")))
 plugin = extism.Plugin(WAT, functions=[])
 default = signal.getsignal(signal.SIGINT)
 for _ in range(3):
-    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
         plugin.call("loop", "")
     except KeyboardInterrupt:
         print("interrupted")
@@ -448,21 +406,27 @@ OTHER_HANDLER = """
 import os, signal, threading
 import extism
 
-seen = []
-signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
 WAT = b'(module (func (export "loop") (loop $l (br $l))))'
-plugin = extism.Plugin({"wasm": [{"data": WAT}], "timeout_ms": 400}, functions=[])
-threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+plugin = extism.Plugin(WAT, functions=[])
+handle, over = plugin.cancel_handle(), threading.Event()
+signal.signal(signal.SIGINT, lambda number, frame: handle.cancel())
+
+def send():
+    while not over.wait(0.1):
+        os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=send).start()
 try:
     plugin.call("loop", "")
-except extism.errors.CallTimeout:
-    print(len(seen))
+except extism.errors.Cancelled:
+    print("cancelled by the handler")
+over.set()
 """
 
 
 def test_a_handler_of_the_host_is_left_alone(tmp_path):
     """A program that handles SIGINT itself keeps its handler, which runs while the guest does."""
-    assert run_python(OTHER_HANDLER, tmp_path) == ["1"]
+    assert run_python(OTHER_HANDLER, tmp_path) == ["cancelled by the handler"]
 
 
 ASYNCIO = """
@@ -512,7 +476,7 @@ if child == 0:
         try:
             one.call("loop", "")
         except extism.errors.CallTimeout:
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 10
             print("child", flush=True)
     sys.exit(0)
 assert os.waitpid(child, 0)[1] == 0
@@ -564,8 +528,8 @@ signal.signal(signal.SIGALRM, ring)
 WAT = b'(module (func (export "loop") (loop $l (br $l))) (func (export "noop")))'
 plugin = extism.Plugin(WAT, functions=[])
 for _ in range(3):
-    signal.setitimer(signal.ITIMER_REAL, 0.1)
     try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
         plugin.call("loop", "")
     except Alarm as error:
         print(error)

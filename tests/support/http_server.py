@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Script = Callable[[socket.socket], None]
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 
 
 @dataclass

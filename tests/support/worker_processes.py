@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["is_alive", "new_worker", "until", "workers"]
+__all__ = ["is_alive", "new_worker", "workers"]
 
 
 def workers(parent: int | None = None) -> set[int]:
@@ -19,16 +18,6 @@ def workers(parent: int | None = None) -> set[int]:
 def is_alive(process: int) -> bool:
     """Whether there is such a process, and it is more than a zombie."""
     return _facts(process)[0] not in {"", "Z", "X"}
-
-
-def until(holds, seconds: float = 20.0) -> bool:
-    """Wait for something, and tell whether it came."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 @contextmanager

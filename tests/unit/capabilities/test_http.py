@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from http_server import authority, message, serve
+from patience import AGES, ROOM, until, within
 
 from extism._capabilities.hosts import AllowedHosts
 from extism._capabilities.http import Http
@@ -685,11 +686,9 @@ def test_no_file_descriptor_is_leaked(server):
     before = open_sockets()
     for _ in range(50):
         attempt()
-    until = time.monotonic() + 5  # the server closes its side in threads of its own
-    while open_sockets() > before and time.monotonic() < until:
-        time.sleep(0.02)
 
-    assert open_sockets() <= before
+    # The server closes its side in threads of its own.
+    assert until(lambda: open_sockets() <= before)
 
 
 # Failures in the world ----------------------------------------------------------------------------
@@ -766,7 +765,7 @@ def silence(connection):
 def drip(start):
     def script(connection):
         connection.sendall(start)
-        for _ in range(400):
+        while True:  # until the client goes away
             time.sleep(0.05)
             connection.sendall(b"x")
 
@@ -774,7 +773,7 @@ def drip(start):
 
 
 def endless_continue(connection):
-    for _ in range(400):
+    while True:
         connection.sendall(b"HTTP/1.1 100 Continue\r\nx: ")
         time.sleep(0.05)
 
@@ -793,12 +792,10 @@ SLOW = {
 def test_the_deadline_holds_whatever_the_server_does(server, case):
     """No server, however slow, keeps a request beyond the deadline of the call."""
     server.script("/", SLOW[case])
-    began = time.monotonic()
-    with pytest.raises(CallTimeout) as caught:
-        send(server.url("/"), deadline=began + 0.3)
+    with within(0.3), pytest.raises(CallTimeout) as caught:
+        send(server.url("/"), deadline=time.monotonic() + 0.3)
 
     assert str(caught.value) == "timeout"
-    assert 0.3 <= time.monotonic() - began < 1.3
 
 
 def test_a_request_has_a_limit_of_its_own(server):
@@ -823,7 +820,7 @@ def test_the_deadline_covers_all_hops(server):
     with pytest.raises(CallTimeout):
         send(server.url("/"), deadline=began + 0.4)
 
-    assert time.monotonic() - began < 1.4
+    assert time.monotonic() - began < 0.4 + ROOM
 
 
 def test_a_slow_resolver_is_in_the_deadline():
@@ -834,12 +831,12 @@ def test_a_slow_resolver_is_in_the_deadline():
         send(
             "http://slow.example/",
             hosts=AllowedHosts(["slow.example"]),
-            look=lambda *_: released.wait(20) and [],
+            look=lambda *_: released.wait(AGES) and [],
             deadline=began + 0.2,
         )
     released.set()
 
-    assert time.monotonic() - began < 1.2
+    assert time.monotonic() - began < 0.2 + ROOM
 
 
 def test_a_connection_that_is_not_taken_is_in_the_deadline():
@@ -854,17 +851,17 @@ def test_a_connection_that_is_not_taken_is_in_the_deadline():
         with pytest.raises(CallTimeout):
             send(f"http://127.0.0.1:{listener.getsockname()[1]}/", deadline=began + 0.3)
 
-        assert time.monotonic() - began < 1.3
+        assert time.monotonic() - began < 0.3 + ROOM
 
 
 def test_a_server_that_does_not_read_is_in_the_deadline(server):
     """A body that nobody takes does not keep anybody."""
-    server.serve_one = lambda connection: time.sleep(2)
+    server.serve_one = lambda connection: time.sleep(AGES)
     began = time.monotonic()
     with pytest.raises(CallTimeout):
         send(server.url("/"), bytes(32 << 20), method="POST", deadline=began + 0.3)
 
-    assert time.monotonic() - began < 1.3
+    assert time.monotonic() - began < 0.3 + ROOM
 
 
 def test_a_deadline_in_the_past_sends_nothing(server):
@@ -888,7 +885,7 @@ def test_a_request_is_cancelled_from_another_thread(server, way):
         http.send(Request(server.url("/")), is_cancelled=cancelled.is_set)
     timer.join()
 
-    assert 0.2 <= time.monotonic() - began < 1.2
+    assert 0.2 <= time.monotonic() - began < 0.2 + ROOM
 
 
 def test_a_closed_client_may_send_again(server):
@@ -990,12 +987,12 @@ def test_https_to_a_server_without_tls_fails(server):
 
 def test_a_handshake_that_stalls_is_in_the_deadline(server):
     """A server that accepts and says nothing does not keep anybody."""
-    server.serve_one = lambda connection: time.sleep(1)
+    server.serve_one = lambda connection: time.sleep(AGES)
     began = time.monotonic()
     with pytest.raises(CallTimeout):
         send(server.url("/").replace("http:", "https:"), deadline=began + 0.3)
 
-    assert time.monotonic() - began < 1.3
+    assert time.monotonic() - began < 0.3 + ROOM
 
 
 def test_a_drip_over_tls_is_in_the_deadline(bundle):
@@ -1006,7 +1003,7 @@ def test_a_drip_over_tls_is_in_the_deadline(bundle):
         with pytest.raises(CallTimeout):
             send(url, hosts=LOCALHOST, ca_bundle=bundle, deadline=began + 0.5)
 
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 0.5 + ROOM
 
 
 def test_a_redirect_from_https_to_http_drops_credentials(bundle, server):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from cli_guests import TOOLBOX, WASI
 from extism_command import COMMAND, TIMEOUT, extism, plain_environment
+from patience import ROOM
 
 from extism._wasm.leb128 import write_unsigned
 
@@ -172,7 +173,7 @@ def test_ctrl_c_ends_a_looping_guest(toolbox, start):
     sent = time.monotonic()
 
     assert process.wait(TIMEOUT) == 130
-    assert time.monotonic() - sent < 2
+    assert time.monotonic() - sent < ROOM
     assert process.stderr.read() == b""
     assert process.stdout.read() == b""
 
@@ -210,7 +211,7 @@ def test_a_terminal_is_told_that_it_takes_long(tmp_path, start, terminal):
     sent = time.monotonic()
 
     assert process.wait(TIMEOUT) == 130
-    assert time.monotonic() - sent < 2
+    assert time.monotonic() - sent < 5  # the compiler goes on for ten
     assert b"\x1b[?25h" in read_until(screen, b"\x1b[?25h")  # the cursor is shown again
 
 

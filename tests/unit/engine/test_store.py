@@ -8,12 +8,13 @@ import time
 import weakref
 
 import pytest
+from patience import ROOM, repeating, until
 
 from extism._engine import interrupts
 from extism._engine.bindings import lib
 from extism._engine.engine import Engine, Settings, shared_engine, wat_to_wasm
 from extism._engine.faults import FaultKind
-from extism._engine.interrupts import PARK_AFTER, StopReason, depth
+from extism._engine.interrupts import StopReason, depth
 from extism._engine.large_stack import on_a_large_stack
 from extism._engine.linker import Linker
 from extism._engine.store import Store
@@ -45,7 +46,7 @@ def test_code_ends_at_the_deadline(store, loop):
     store.close()
 
     assert (fault.kind, fault.trap) == (FaultKind.INTERRUPT, StopReason.DEADLINE)
-    assert 0.1 <= took < 1.1
+    assert 0.1 <= took < 0.1 + ROOM
     assert after is None
 
 
@@ -57,17 +58,15 @@ def test_a_deadline_in_the_past_ends_a_loop_at_once(store, loop):
     store.close()
 
     assert fault.trap == StopReason.DEADLINE
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < ROOM
 
 
 def test_cancel_ends_the_open_span(store, loop):
     """From any thread, at the next epoch."""
     store.open(None)
-    timer = threading.Timer(0.05, store.cancel)
-    timer.start()
-    fault = loop.function("loop", (), ())(None)
+    with repeating(store.cancel):
+        fault = loop.function("loop", (), ())(None)
     store.close()
-    timer.join()
 
     assert (fault.kind, fault.trap) == (FaultKind.INTERRUPT, StopReason.CANCELLED)
 
@@ -174,7 +173,7 @@ def test_an_epoch_that_the_host_s_own_code_saw_is_not_lost(store, instantiate):
     store.close()
 
     assert (fault.kind, fault.trap) == (FaultKind.INTERRUPT, StopReason.DEADLINE)
-    assert late < 0.1
+    assert late < ROOM
 
 
 def test_spans_nest_sixteen_deep_and_no_deeper(engine):
@@ -206,13 +205,6 @@ def test_closing_twice_does_nothing(store):
     assert (depth(threading.get_ident()), store.is_running) == (0, False)
 
 
-def wait_until(holds, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.02)
-    return holds()
-
-
 def test_the_clock_parks_when_nothing_runs_and_wakes_when_something_does(instantiate):
     """An idle engine counts nothing; a span makes it count again."""
     engine = Engine(Settings())
@@ -223,7 +215,7 @@ def test_the_clock_parks_when_nothing_runs_and_wakes_when_something_does(instant
     store.open(None)
     while_open = engine.clock.is_parked
     store.close()
-    parked = wait_until(lambda: engine.clock.is_parked, PARK_AFTER + 9)
+    parked = until(lambda: engine.clock.is_parked)
     store.open(time.monotonic() + 0.1)
     fault = instance.function("loop", (), ())(None)
     store.close()
@@ -240,7 +232,7 @@ def test_a_parked_clock_does_not_spin(instantiate):
         clock._park()
 
     assert clock.is_parked is True
-    assert wait_until(clock._bell.locked)
+    assert until(clock._bell.locked)
 
 
 def test_a_clock_does_not_park_while_a_span_is_open(store):
@@ -264,7 +256,7 @@ def test_an_engine_goes_when_nothing_needs_it():
     del engine, store
     gc.collect()
 
-    assert wait_until(lambda: reference() is None)
+    assert until(lambda: reference() is None)
 
 
 def test_a_store_goes_with_its_last_reference(engine):

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from patience import ROOM
 
 from extism._isolation.frames import Breach, Frame, Gone, Kind, Late, Link
 
@@ -109,7 +110,7 @@ def test_silence_ends_at_the_time_that_was_set(ends, said):
     with pytest.raises(Late):
         link.receive()
 
-    assert 0.04 <= time.monotonic() - started < 2
+    assert 0.05 <= time.monotonic() - started < 0.05 + ROOM
 
 
 def test_talking_without_end_ends_too(ends):
@@ -131,7 +132,7 @@ def test_drops_of_a_body_gain_no_time(ends):
     def drip():
         theirs.sendall(head(100_000))
         while not stop.wait(0.01):
-            theirs.sendall(b"x")
+            theirs.sendall(b"x")  # the last one comes in a quarter of an hour
 
     thread = threading.Thread(target=drip)
     thread.start()
@@ -144,7 +145,7 @@ def test_drops_of_a_body_gain_no_time(ends):
         stop.set()
         thread.join()
 
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 0.2 + ROOM
 
 
 def test_who_does_not_read_is_not_waited_for(ends):
