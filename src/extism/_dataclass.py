@@ -69,6 +69,11 @@ def _dataclass(cls: Any = None, *, frozen: bool = False, eq: bool = True) -> Any
 def _init(self: Any, *args: Any, **kwargs: Any) -> None:
     names, every, defaults, fresh, is_checked = self.__dataclass_plan__
     values = self.__dict__  # past `__setattr__`, which refuses
+    if not kwargs and len(args) == len(names):  # as most are made that are many
+        values.update(zip(names, args))  # noqa: B905 - told just above, and a keyword takes time
+        if is_checked:
+            self.__post_init__()
+        return
     values.update(defaults)
     if args:
         values.update(zip(names, args, strict=False))

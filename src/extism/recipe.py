@@ -19,7 +19,7 @@ from extism._engine.faults import cause_first
 from extism._kept import Kept
 from extism._runtime.budget import Budget, metering
 from extism._runtime.env import host_imports
-from extism._runtime.fusing import fused_label, home_of, kernel_imports
+from extism._runtime.fusing import fused_label, home_of, kernel_functions
 from extism._runtime.homes import Homes, Prepared, Rest
 from extism._runtime.instance import Program
 from extism._runtime.kernel_source import PARTS, kernel_parts, kernel_wasm, memory_count
@@ -157,14 +157,15 @@ class Recipe:
         extras = _kernel_parts(ordered, host)
 
         def linker_on(
-            engine: Engine, house: Sequence[HostImport], kernel: Sequence[str] = ()
+            engine: Engine, kernel: Sequence[str] = (), unused: Sequence[abi.Function] = ()
         ) -> Linker:
             return host_linker(
                 engine,
-                house,
+                host_imports(),
                 host,
                 ordered,
                 kernel=kernel,
+                unused=unused,
                 has_wasi=has_wasi,
                 is_measured=world is not None and world.is_measured,
             )
@@ -194,7 +195,7 @@ class Recipe:
         linker = kernel = None
         if fused is None:
             of_kernel = [name for part in extras for name in PARTS[part]]
-            linker = linker_on(self._engine, host_imports(), of_kernel)
+            linker = linker_on(self._engine, of_kernel)
             kernel = self.cache.module(self._engine, kernel_wasm(extras), "kernel")
         return Program(
             units=units,
@@ -226,17 +227,17 @@ class Recipe:
         module: Loaded,
         extras: tuple[str, ...],
         host: Sequence[HostImport],
-        linker_on: Callable[[Engine, Sequence[HostImport]], Linker],
+        linker_on: Callable[..., Linker],
         rest_on: Callable[[Engine], Rest],
     ) -> Homes | None:
         """Return the plugin with the kernel in one module, which has `extras`; None where they have to stay apart."""
         waits = self._waits(module, host)
-        rewrite, house = _fusing(extras, waits), (*host_imports(), *kernel_imports())
+        rewrite = _fusing(extras, waits)
 
         def prepare(engine: Engine) -> Prepared:
             code = self._code(engine, module, rewrite)
             try:
-                fused = linker_on(engine, house).prepare(code)
+                fused = linker_on(engine, unused=kernel_functions()).prepare(code)
             except LinkError as exc:  # what only the engine knows of WASI
                 exc.args = (CREATION + cause_first(str(exc)),)
                 raise

@@ -35,13 +35,16 @@ OUTLINE = {
     f"extism._wasm{name}"
     for name in ("", ".cursor", ".entries", ".leb128", ".model", ".reader", ".valtypes")
 }
-WORLD = {"extism._capabilities.paths", "extism._engine.wasi", "extism.world"}
+WORLD = {
+    "extism._capabilities.paths", "extism._engine.wasi", "extism._engine.wasi_types", "extism.world",
+}  # fmt: skip
 
 ECHO = """
 (module
   (import "extism:host/env" "input_offset" (func $offset (result i64)))
   (import "extism:host/env" "input_length" (func $length (result i64)))
   (import "extism:host/env" "output_set" (func $output (param i64 i64)))
+  {imports}
   (memory (export "memory") 1)
   (func (export "echo") (call $output (call $offset) (call $length))))
 """
@@ -65,9 +68,18 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("start")
 
 
-def start(folder, source="", runs=3):
+IMPORTS = """
+  (import "extism:host/env" "http_request" (func (param i64 i64) (result i64)))
+  (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open"
+    (func (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func (param i32 i32 i32 i32) (result i32)))
+"""
+
+
+def start(folder, source="", runs=3, imports=""):
     """What a fresh process loads: for the import, and for a plugin; in the third run its native code is in the cache."""
-    (folder / "echo.wasm").write_bytes(wat_to_wasm(ECHO))
+    (folder / "echo.wasm").write_bytes(wat_to_wasm(ECHO.replace("{imports}", imports)))
     command = [
         sys.executable,
         "-S",
@@ -108,9 +120,11 @@ def test_a_plugin_from_bytes_loads_nothing_more(folder):
     assert loaded <= FIRST_USE
 
 
-def test_a_plugin_by_path_with_wasi_loads_wasi(folder):
-    """And nothing else."""
-    _, loaded = start(folder, '{"wasm": [{"path": "echo.wasm"}]}, wasi=True')
+@pytest.mark.parametrize("imports", ["", IMPORTS], ids=["imports nothing", "imports what waits"])
+def test_a_plugin_by_path_with_wasi_loads_wasi(folder, imports):
+    """And nothing else: what functions of WASI and of the host stand on is loaded when they are called."""
+    source = '{"wasm": [{"path": "echo.wasm"}]}, wasi=True'
+    _, loaded = start(folder, source, imports=imports)
 
     assert loaded <= FIRST_USE | WORLD
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from ctypes import byref, c_char, c_void_p, memmove, string_at
 
-from extism._engine.bindings import EXTERN_MEMORY, Extern, FuncCallback, lib
+from extism._engine.bindings import EXTERN_MEMORY, Extern, lib
 from extism._engine.faults import CallerTrap, Interrupted
 from extism._engine.fibers import Awaited
 from extism._engine.shelter import sheltered
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from extism._engine.store import Store
+    from extism._engine.trampoline import Entry
     from extism._engine.wasi import World
 
-__all__ = ["Caller", "callback"]
+__all__ = ["Caller", "entry"]
 
 _NAME: Final = b"memory"
 _RESULT: Final = struct.Struct("<I12x")
@@ -87,7 +88,7 @@ class Caller:
         memmove(self._address + offset, data, len(data))
 
 
-def callback(params: Sequence[str], body: Callable[..., int | Awaited]) -> Any:
+def entry(params: Sequence[str], body: Callable[..., int | Awaited]) -> Entry:
     """
     Return what C calls instead of a Python function that is told its caller and gives one i32.
 
@@ -132,4 +133,4 @@ def callback(params: Sequence[str], body: Callable[..., int | Awaited]) -> Any:
             return keep_raised(exc)
         return None
 
-    return FuncCallback(sheltered(enter))
+    return sheltered(enter)

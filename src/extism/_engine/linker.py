@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from ctypes import addressof, byref, c_void_p
 
+from extism._cached import cache
 from extism._engine import bindings
 from extism._engine.bindings import EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_MEMORY, Extern, Handle, lib
 from extism._engine.faults import Fault, ProgramExit, error_text
 from extism._engine.function import Function
 from extism._engine.memory import Memory
-from extism._engine.trampoline import Trampoline, functype
+from extism._engine.trampoline import Trampoline, functype, late, uncalled
 from extism.errors import LinkError
 
 TYPE_CHECKING = False
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from extism._engine.fibers import Fiber
     from extism._engine.global_cell import GlobalCell
     from extism._engine.store import Store
+    from extism._engine.trampoline import Entry
 
 __all__ = ["Instance", "InstancePre", "Linker"]
 
@@ -36,6 +38,7 @@ class Linker:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._trampolines: list[Trampoline] = []
+        self._types: dict[tuple[tuple[str, ...], tuple[str, ...]], Handle] = {}
         self._own(lib.wasmtime_linker_new(engine.pointer))
         lib.wasmtime_linker_allow_shadowing(self._pointer, True)  # noqa: FBT003 - a C function
 
@@ -48,6 +51,7 @@ class Linker:
         copy = Linker.__new__(Linker)
         copy.engine = self.engine
         copy._trampolines = self._trampolines  # noqa: SLF001 - the same class
+        copy._types = self._types  # noqa: SLF001 - the same class
         copy._own(lib.wasmtime_linker_clone(self._pointer))  # noqa: SLF001 - the same class
         return copy
 
@@ -76,6 +80,12 @@ class Linker:
         )
         self._trampolines.append(trampoline)
 
+    def define_uncalled(
+        self, namespace: str, name: str, params: Sequence[str], results: Sequence[str]
+    ) -> None:
+        """Let modules import what they never call."""
+        self._define_callback(namespace, name, params, results, uncalled())
+
     def _define_callback(
         self,
         namespace: str,
@@ -86,20 +96,26 @@ class Linker:
     ) -> None:
         """Let modules import what C calls; whoever made it keeps it."""
         space, label = namespace.encode(), name.encode()
-        kind = functype(params, results)
         error = lib.wasmtime_linker_define_func_unchecked(
             self._pointer,
             space,
             len(space),
             label,
             len(label),
-            kind,
+            self._type(tuple(params), tuple(results)).pointer,
             callback,
             None,
             None,
         )
-        lib.wasm_functype_delete(kind)
         _raise(error, namespace, name)
+
+    def _type(self, params: tuple[str, ...], results: tuple[str, ...]) -> Handle:
+        """Return a function type: dozens of functions have a handful."""
+        found = self._types.get((params, results))
+        if found is None:
+            found = Handle(functype(params, results), lib.wasm_functype_delete)
+            self._types[params, results] = found
+        return found
 
     def define_wasi(self, *, is_measured: bool = False) -> None:
         """
@@ -111,13 +127,12 @@ class Linker:
         Args:
             is_measured: Whether the worlds of those stores limit what files take (`Wasi.disk`).
         """
-        from extism._engine.wasi_behind import NAMESPACE
-        from extism._engine.wasi_shadows import shadows
+        from extism._engine.wasi_types import MEASURED, NAMESPACE, SHADOWS, TYPES
 
         _raise(lib.wasmtime_linker_define_wasi(self._pointer))
-        self.define_function(NAMESPACE, "proc_exit", ("i32",), (), _proc_exit)
-        for name, params, callback in shadows(is_measured=is_measured):
-            self._define_callback(NAMESPACE, name, params, ("i32",), callback)
+        self.define_trampoline(NAMESPACE, "proc_exit", _proc_exit())
+        for name in (*SHADOWS, *MEASURED) if is_measured else SHADOWS:
+            self._define_callback(NAMESPACE, name, TYPES[name], ("i32",), _shadow(name))
 
     def define_instance(self, namespace: str, instance: Instance) -> None:
         """Let modules of the same store import every export of `instance`."""
@@ -288,8 +303,24 @@ class Instance:
         return extern
 
 
-def _proc_exit(_data: object, status: int) -> tuple[()]:
-    raise ProgramExit(status)
+@cache
+def _proc_exit() -> Trampoline:
+    def proc_exit(_data: object, status: int) -> tuple[()]:
+        raise ProgramExit(status)
+
+    return Trampoline(("i32",), (), proc_exit)
+
+
+@cache
+def _shadow(name: str) -> Any:
+    """Return what C calls instead of a function of WASI; what that stands on is loaded when it is called."""
+
+    def make() -> Entry:
+        from extism._engine.wasi_shadows import shadow
+
+        return shadow(name)
+
+    return late(make)
 
 
 def _raise(error: int | None, namespace: str = "", name: str = "") -> None:

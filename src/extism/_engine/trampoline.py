@@ -21,19 +21,25 @@ from extism._engine.shelter import sheltered
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, Final
+    from typing import Any, Final, TypeAlias
 
 __all__ = [
     "FLAG",
     "SLOT",
+    "Entry",
     "Trampoline",
     "converter",
     "functype",
     "keep_raised",
+    "late",
     "layout",
     "running",
     "trap",
+    "uncalled",
 ]
+
+Entry: TypeAlias = "Callable[[int, int, int, int], int | None]"
+"""What C calls, sheltered: told environment, caller, address of the values and their number, it gives a trap or None."""
 
 SLOT: Final = 16
 """Bytes of one value in the engine's unchecked calling convention; results overwrite the arguments."""
@@ -93,7 +99,7 @@ def layout(types: tuple[str, ...]) -> struct.Struct:
 
 
 def functype(params: Sequence[str], results: Sequence[str]) -> int:
-    """Return the address of a new function type; the caller frees it."""
+    """Return the address of a new function type; the caller frees it, and uses it with one engine."""
     pair = [_valtypes(params), _valtypes(results)]
     pointer: int = lib.wasm_functype_new(byref(pair[0]), byref(pair[1]))
     return pointer
@@ -167,10 +173,35 @@ class Trampoline:
         entry = _entry_of_one if is_single and types <= _CELLS.keys() else _entry
         self.callback = FuncCallback(entry(self.params, self.results, body, label))
 
+    @classmethod
+    def of(cls, params: Sequence[str], results: Sequence[str], callback: Any) -> Trampoline:
+        """Return a trampoline of what C can call already."""
+        made = cls.__new__(cls)
+        made.params, made.results, made.callback = tuple(params), tuple(results), callback
+        return made
+
+
+def late(make: Callable[[], Entry]) -> Any:
+    """Return what C calls as what `make` returns, which it does at the first call: few functions are ever called."""
+    made: list[Entry] = []
+
+    def enter(env: int, caller: int, address: int, count: int) -> int | None:
+        try:
+            try:
+                if not made:
+                    made.append(make())
+                return made[0](env, caller, address, count)
+            except BaseException as exc:  # noqa: BLE001 - it goes on from the slot, see the module's text
+                return keep_raised(exc)
+        except BaseException as exc:  # noqa: BLE001 - of a signal, in the line above
+            return keep_raised(exc)
+
+    return FuncCallback(sheltered(enter))
+
 
 def _entry(
     params: Sequence[str], results: Sequence[str], body: Callable[..., Sequence[Any]], label: str
-) -> Callable[..., int | None]:
+) -> Entry:
     unpack = layout(tuple(params)).unpack_from
     pack = layout(tuple(results)).pack_into
     convert = converter(results, label)
@@ -209,7 +240,7 @@ def _entry(
 
 def _entry_of_one(
     params: Sequence[str], results: Sequence[str], body: Callable[..., Sequence[Any]], label: str
-) -> Callable[..., int | None]:
+) -> Entry:
     """Return the same for one parameter and one result at most, which are read and written in place."""
     takes, gives = (_CELLS[types[0]] if types else "B" for types in (params, results))
     convert = converter(results, label)
@@ -255,3 +286,16 @@ def trap(text: str) -> int:
     data = text.encode()
     pointer: int = lib.wasmtime_trap_new(data, len(data))
     return pointer
+
+
+@cache
+def uncalled() -> Any:
+    """Return what C calls for imports that have to be met and that nothing calls, whatever their type."""
+
+    def enter(_env: int, _caller: int, _address: int, _count: int) -> int | None:
+        try:
+            return trap("a function was called that nothing calls")
+        except BaseException as exc:  # noqa: BLE001 - it goes on from the slot, see the module's text
+            return keep_raised(exc)
+
+    return FuncCallback(sheltered(enter))

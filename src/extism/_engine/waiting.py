@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from ctypes import byref, c_char
 
-from extism._engine.bindings import EXTERN_GLOBAL, Extern, FuncCallback, Value, lib
+from extism._engine.bindings import EXTERN_GLOBAL, Extern, Value, lib
 from extism._engine.faults import Interrupted
 from extism._engine.fibers import Awaited, Fiber
 from extism._engine.interrupts import FIRST_TICKS
@@ -19,7 +19,6 @@ from extism._engine.shelter import sheltered
 from extism._engine.trampoline import (
     FLAG,
     SLOT,
-    Trampoline,
     converter,
     keep_raised,
     layout,
@@ -32,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Final
 
-__all__ = ["PatientTrampoline", "ask_for_patience", "fiber_of"]
+    from extism._engine.trampoline import Entry
+
+__all__ = ["ask_for_patience", "fiber_of", "patient"]
 
 _FLAG: Final = FLAG.encode()
 _SET: Final = Value()
@@ -40,28 +41,14 @@ _SET.kind = 0
 _SET.of.i32 = 1
 
 
-class PatientTrampoline(Trampoline):
+def patient(
+    params: tuple[str, ...], results: tuple[str, ...], body: Callable[..., Any], label: str
+) -> Entry:
     """
-    One Python function as in `Trampoline`, whose body may give an `Awaited` where code runs on a fiber.
+    Return what C calls as in `Trampoline`, for a body that may give an `Awaited` where code runs on a fiber.
 
     `Awaited.finish` is called with what came of the wait, and gives a sequence like the body.
     """
-
-    def __init__(
-        self,
-        params: Sequence[str],
-        results: Sequence[str],
-        body: Callable[..., Any],
-        label: str = "the host function",
-    ) -> None:
-        self.params = tuple(params)
-        self.results = tuple(results)
-        self.callback = FuncCallback(_entry(self.params, self.results, body, label))
-
-
-def _entry(
-    params: tuple[str, ...], results: tuple[str, ...], body: Callable[..., Any], label: str
-) -> Callable[..., int | None]:
     ask, give = _asking(params, body), _giving(results, label)
     slots: Any = c_char * (SLOT * max(len(params), len(results), 1))
 

@@ -26,6 +26,7 @@ from extism._engine.bindings import Handle as CHandle
 from extism._engine.engine import wat_to_wasm
 from extism._engine.faults import CallerTrap, FaultKind, Interrupted, error_text
 from extism._engine.trampoline import SLOT, layout
+from extism._engine.wasi_types import NAMESPACE, TYPES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,47 +38,17 @@ if TYPE_CHECKING:
 __all__ = [
     "DATA",
     "DATA_BYTES",
-    "NAMESPACE",
     "PATH",
     "PATH_BYTES",
     "SECOND_PATH",
-    "TYPES",
     "Behind",
 ]
-
-NAMESPACE: Final = "wasi_snapshot_preview1"
 
 PATH: Final = 4096
 SECOND_PATH: Final = 8192
 PATH_BYTES: Final = 4096
 DATA: Final = 16384
 DATA_BYTES: Final = 65536 - DATA
-
-TYPES: Final[dict[str, tuple[str, ...]]] = {
-    name: tuple(params.split())
-    for name, params in {
-        "clock_time_get": "i32 i64 i32",
-        "fd_allocate": "i32 i64 i64",
-        "fd_close": "i32",
-        "fd_fdstat_get": "i32 i32",
-        "fd_filestat_get": "i32 i32",
-        "fd_filestat_set_size": "i32 i64",
-        "fd_pwrite": "i32 i32 i32 i64 i32",
-        "fd_renumber": "i32 i32",
-        "fd_tell": "i32 i32",
-        "fd_write": "i32 i32 i32 i32",
-        "path_create_directory": "i32 i32 i32",
-        "path_filestat_get": "i32 i32 i32 i32 i32",
-        "path_link": "i32 i32 i32 i32 i32 i32 i32",
-        "path_open": "i32 i32 i32 i32 i32 i64 i64 i32 i32",
-        "path_remove_directory": "i32 i32 i32",
-        "path_rename": "i32 i32 i32 i32 i32 i32",
-        "path_symlink": "i32 i32 i32 i32 i32",
-        "path_unlink_file": "i32 i32 i32",
-        "poll_oneoff": "i32 i32 i32 i32",
-    }.items()
-}
-"""The parameters of the functions that can be called; each gives an error number."""
 
 _RESULTS: Final = ("i32",)
 _BITS: Final = {"i32": 32, "i64": 64}

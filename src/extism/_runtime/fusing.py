@@ -32,7 +32,7 @@ __all__ = [
     "can_fuse",
     "fused_label",
     "home_of",
-    "kernel_imports",
+    "kernel_functions",
     "without_ours",
 ]
 
@@ -67,17 +67,9 @@ def without_ours(text: str) -> str:
 
 
 @cache
-def kernel_imports() -> tuple[abi.HostImport, ...]:
-    """Return functions that meet a fused module's imports of the kernel; nothing calls them."""
-    return tuple(
-        abi.HostImport(abi.ENV, row.name, row.params, row.results, _uncalled)
-        for row in abi.FUNCTIONS.values()
-        if row.by == "kernel"
-    )
-
-
-def _uncalled(*_: object) -> tuple[()]:
-    raise AssertionError("a fused module calls the kernel's functions, not its imports")
+def kernel_functions() -> tuple[abi.Function, ...]:
+    """Return the functions of the ABI that are in the kernel: a fused module calls those inside, not its imports."""
+    return tuple([row for row in abi.FUNCTIONS.values() if row.by == "kernel"])
 
 
 @cache

@@ -12,7 +12,7 @@ from extism import abi
 from extism._cached import cache, cached_property
 from extism._dataclass import dataclass
 from extism._engine.linker import Linker
-from extism._engine.trampoline import Trampoline
+from extism._engine.trampoline import Trampoline, late
 from extism._wasm.model import FuncType
 from extism.errors import LinkError
 from extism.escapes import shown
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from extism._engine.engine import Engine
     from extism._engine.engine import Module as Code
+    from extism._engine.trampoline import Entry
     from extism._wasm.model import ExternType, Import
     from extism._wasm.reader import Module as Outline
     from extism.abi import HostImport
@@ -154,6 +155,7 @@ def host_linker(
     parts: Sequence[Part],
     *,
     kernel: Collection[str] = (),
+    unused: Sequence[abi.Function] = (),
     has_wasi: bool,
     is_measured: bool = False,
 ) -> Linker:
@@ -161,7 +163,8 @@ def host_linker(
     Return a linker with all that modules import of what belongs to no store.
 
     WASI, then the house's own functions, which are the same for all plugins, then `host` in order. `kernel` are
-    the functions of the house that a kernel of its own imports; `is_measured` is as for `Linker.define_wasi`.
+    the functions of the house that a kernel of its own imports, `unused` those of the ABI that are imported and never
+    called; `is_measured` is as for `Linker.define_wasi`.
     """
     linker = Linker(engine)
     wanted = {(item.module, item.name) for part in parts for item in part.outline.imports}
@@ -171,6 +174,9 @@ def host_linker(
     for item in house:
         if (item.namespace, item.name) in wanted:
             linker.define_trampoline(item.namespace, item.name, _lasting(item))
+    for row in unused:
+        if (abi.ENV, row.name) in wanted:
+            linker.define_uncalled(abi.ENV, row.name, row.params, row.results)
     for item in host:
         if (item.namespace, item.name) in wanted:
             linker.define_trampoline(item.namespace, item.name, _trampoline(item))
@@ -187,9 +193,13 @@ def _trampoline(item: HostImport) -> Trampoline:
     label = f"{item.namespace}::{item.name}"
     if not item.may_wait:
         return Trampoline(item.params, item.results, item.body, label)
-    from extism._engine.waiting import PatientTrampoline
 
-    return PatientTrampoline(item.params, item.results, item.body, label)
+    def make() -> Entry:
+        from extism._engine.waiting import patient
+
+        return patient(item.params, item.results, item.body, label)
+
+    return Trampoline.of(item.params, item.results, late(make))
 
 
 def may_wait(module: Outline, host: Sequence[HostImport]) -> tuple[tuple[str, str], ...]:

@@ -31,7 +31,7 @@ from extism.errors import WasmError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from extism._wasm.cursor import Cursor
 
@@ -89,6 +89,15 @@ LARGEST_PAGE_SIZE_LOG2 = 63
 SINGLE = {**NUMBERS, **{byte: NULLABLE[heap] for byte, heap in HEAPS.items()}}
 BYTE_BY_TEXT = {text: byte for byte, text in SINGLE.items()}
 BYTE_BY_HEAP = {heap: byte for byte, heap in HEAPS.items()}
+
+_SINGLE_BYTES = bytes(SINGLE)
+
+_LAST_OF_ONE_BYTE = 0x7F
+"""The largest number that LEB128 writes in one byte."""
+
+_MOST_PLAIN = 1000
+_plain: dict[bytes, tuple[ValType, ...]] = {}
+"""Lists of value types that were read, by their bytes."""
 
 
 def read_heaptype(cursor: Cursor) -> str:
@@ -209,8 +218,43 @@ def write_functype(func: FuncType) -> bytes:
     )
 
 
-def read_rectypes(cursor: Cursor) -> Iterator[SubType]:
+def read_rectypes(cursor: Cursor) -> Iterable[SubType]:
     """Read one entry of the type section: a type, or a recursion group of several."""
+    plain = _read_plain(cursor)
+    return _read_group(cursor) if plain is None else (plain,)
+
+
+def _read_plain(cursor: Cursor) -> SubType | None:
+    """Read what nearly all entries are, a function type with value types of one byte each; None if this is none."""
+    data, start, limit = cursor.data, cursor.offset, cursor.end
+    if start + 2 >= limit or data[start] != FUNC:
+        return None
+    params = start + 2
+    results = params + data[params - 1] + 1
+    if results > limit or (end := results + data[results - 1]) > limit:
+        return None
+    if data[params - 1] > _LAST_OF_ONE_BYTE or data[results - 1] > _LAST_OF_ONE_BYTE:
+        return None
+    kinds = _plain_types(data[params : results - 1]), _plain_types(data[results:end])
+    if kinds[0] is None or kinds[1] is None:
+        return None
+    cursor.offset = end
+    return SubType(FuncType(kinds[0], kinds[1]))
+
+
+def _plain_types(data: bytes) -> tuple[ValType, ...] | None:
+    """Return the value types that these bytes are, one each; None if they are not. Modules repeat the same few."""
+    found = _plain.get(data)
+    if found is None:
+        if data.translate(None, _SINGLE_BYTES):
+            return None
+        found = tuple([SINGLE[byte] for byte in data])
+        if len(_plain) < _MOST_PLAIN:
+            _plain[data] = found
+    return found
+
+
+def _read_group(cursor: Cursor) -> Iterator[SubType]:
     if cursor.peek() != REC:
         yield _read_subtype(cursor, 1)
         return

@@ -17,8 +17,8 @@ from extism._engine.linker import Linker
 from extism._engine.slots import ENVIRONMENT
 from extism._engine.stacks import levels
 from extism._engine.store import Store
-from extism._engine.trampoline import FLAG, running
-from extism._engine.waiting import PatientTrampoline
+from extism._engine.trampoline import FLAG, Trampoline, late, running
+from extism._engine.waiting import patient
 from extism._wasm.meter import meter
 
 TEXT = """(module
@@ -42,7 +42,8 @@ def guest(request):
 
     def make(body=lambda _, value: (value,)):
         linker, store = Linker(engine), Store(engine)
-        linker.define_trampoline("h", "ask", PatientTrampoline(("i64",), ("i64",), body))
+        callback = late(lambda: patient(("i64",), ("i64",), body, "ask"))
+        linker.define_trampoline("h", "ask", Trampoline.of(("i64",), ("i64",), callback))
         linker.define_instance("home", linker.instantiate(store, home))
         return linker.instantiate(store, code)
 

@@ -6,8 +6,10 @@ import math
 
 import pytest
 
+from extism._engine.engine import wat_to_wasm
 from extism._engine.faults import FaultKind
-from extism._engine.trampoline import SLOT, layout, running
+from extism._engine.linker import Linker
+from extism._engine.trampoline import SLOT, Trampoline, late, layout, running, trap
 
 MAX = {"i32": 2**32, "i64": 2**64}
 
@@ -225,6 +227,74 @@ def test_an_exception_in_a_start_function_comes_back(instantiate):
     fault = instantiate('(module (import "host" "f" (func $f)) (start $f))', f=((), (), body))
 
     assert str(fault.raised) == "at start"
+
+
+CALLS = '(module (import "host" "f" (func $f)) (func (export "run") (call $f)))'
+
+
+def run_with(engine, store, define):
+    """A function that calls an import which `define` puts into a linker."""
+    linker = Linker(engine)
+    define(linker)
+    return linker.instantiate(store, engine.compile(wat_to_wasm(CALLS))).function("run", (), ())
+
+
+def test_what_is_called_late_is_made_at_the_first_call(engine, store):
+    """Not before, and once."""
+    steps = []
+
+    def make():
+        steps.append("made")
+        return lambda *_: steps.append("called")
+
+    run = run_with(
+        engine,
+        store,
+        lambda linker: linker.define_trampoline("host", "f", Trampoline.of((), (), late(make))),
+    )
+    steps.append("linked")
+
+    assert [run(None), run(None)] == [None, None]
+    assert steps == ["linked", "made", "called", "called"]
+
+
+def test_what_is_called_late_may_end_the_code(engine, store):
+    """What it gives is what the engine gets."""
+    callback = late(lambda: lambda *_: trap("no"))
+    run = run_with(
+        engine,
+        store,
+        lambda linker: linker.define_trampoline("host", "f", Trampoline.of((), (), callback)),
+    )
+
+    assert (run(None).kind, "no" in run(None).text) == (FaultKind.ERROR, True)
+
+
+def test_an_exception_on_the_way_to_what_is_called_late_comes_back(engine, store):
+    """As one of the function itself; the next call tries again."""
+    errors = [MemoryError(), None]
+
+    def make():
+        error = errors.pop(0)
+        if error:
+            raise error
+        return lambda *_: None
+
+    run = run_with(
+        engine,
+        store,
+        lambda linker: linker.define_trampoline("host", "f", Trampoline.of((), (), late(make))),
+    )
+
+    assert isinstance(run(None).raised, MemoryError)
+    assert run(None) is None
+
+
+def test_what_nothing_calls_ends_the_code_that_calls_it(engine, store):
+    """An import that was only to be met says so."""
+    run = run_with(engine, store, lambda linker: linker.define_uncalled("host", "f", (), ()))
+
+    assert "a function was called that nothing calls" in run(None).text
 
 
 @pytest.mark.parametrize("kind", ["v128", "funcref", "externref", "i128"])

@@ -521,6 +521,35 @@ def test_malformed_sections_are_refused(id_: SectionId, payload: bytes, text: st
     assert text in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("entry", "params", "results"),
+    [
+        (b"\x60\x02\x7f\x70\x01\x7e", ("i32", "funcref"), ("i64",)),
+        (b"\x60\x81\x00\x7f\x80\x00", ("i32",), ()),
+        (b"\x60\x01\x63\x70\x01\x64\x00", ("funcref",), ("(ref 0)",)),
+        (b"\x60\x80\x01" + b"\x7f" * 128 + b"\x00", ("i32",) * 128, ()),
+        (b"\x60\x00\x80\x01" + b"\x7d" * 128, (), ("f32",) * 128),
+    ],
+    ids=["plain", "long counts", "references", "many parameters", "many results"],
+)
+def test_a_function_type_is_read_however_it_is_written(entry, params, results) -> None:
+    """Counts may take several bytes, and so may value types; what follows is read from the right place."""
+    types = one(SectionId.TYPE, b"\x02" + entry + b"\x60\x00\x01\x7c").types
+
+    assert [each.composite for each in types] == [
+        FuncType(params, results),
+        FuncType((), ("f64",)),
+    ]
+
+
+@pytest.mark.parametrize("length", range(2, 8))
+def test_a_function_type_that_is_cut_off_is_refused(length: int) -> None:
+    """Wherever the section ends inside of it, and whatever follows the section."""
+    payload = b"\x01\x60\x02\x7f\x7f\x02\x7e\x7e"[:length]
+    with pytest.raises(WasmError, match="of section 'type'"):
+        _ = one(SectionId.TYPE, payload).types
+
+
 def test_more_entries_than_any_compiler_makes_are_refused() -> None:
     """A list of over 300,000 entries is refused before it is made, although its bytes are there."""
     with pytest.raises(WasmError, match="300001 items are more than the 300000 that are read"):
