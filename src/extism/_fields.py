@@ -12,13 +12,13 @@ import os
 
 from extism.errors import ManifestError
 from extism.escapes import shown
-from extism.secret import Secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Final, TypeAlias, TypeGuard
 
+    from extism.secret import Secret
 
 __all__ = [
     "UNKNOWN",
@@ -127,7 +127,7 @@ def texts_by_key(value: Any, where: str) -> dict[str, str | Secret]:
     for key, item in given.items():
         if not isinstance(key, str):
             raise wrong(where, f"has {_kind(key)} among its keys", "texts as keys")
-        if not isinstance(item, str | Secret):
+        if not isinstance(item, str) and not _is_secret(item):
             raise wrong(at(where, key), f"is {_kind(item)}", "a text, or extism.Secret(text)")
     return given
 
@@ -187,6 +187,12 @@ _KINDS: Final[dict[type, str]] = {
     tuple: "a list",
     dict: "an object",
 }
+
+
+def _is_secret(value: object) -> bool:
+    from extism.secret import Secret
+
+    return isinstance(value, Secret)
 
 
 def _is_mapping(value: Any) -> TypeGuard[Mapping[Any, Any]]:

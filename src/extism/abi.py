@@ -26,7 +26,10 @@ __all__ = [
     "ENV",
     "FRAIL_SECTION",
     "FUNCTIONS",
+    "LEVELS",
+    "LOGGER",
     "LOGGING_OFF",
+    "MAX_MESSAGE_BYTES",
     "PACKAGES_SECTION",
     "PAGE",
     "RUNTIME_SECTION",
@@ -86,8 +89,17 @@ DEFAULT_MAX_MEMORY: Final = DEFAULT_MAX_PAGES * PAGE
 VAR_OVERHEAD_BYTES: Final = 48
 """Counted for each variable beside key and value: upstream's two 24-byte string headers."""
 
+LOGGER: Final = "extism.plugin"
+"""The logger of the guests; a plug-in may have a child of it."""
+
+LEVELS: Final = ("trace", "debug", "info", "warn", "error")
+"""How loud a message is, from 0 on; people see a `log_sinks.LogLevel`."""
+
 LOGGING_OFF: Final = 0x7FFFFFFF
 """What `get_log_level` answers when no level is wanted: the largest i32."""
+
+MAX_MESSAGE_BYTES: Final = 16 << 10
+"""Of one message that is logged; what is longer is cut."""
 
 CALLABLE_RESULTS: Final[tuple[tuple[ValueType, ...], ...]] = ((), ("i32",))
 """The results that a callable export may have; it has no parameters."""

@@ -14,13 +14,13 @@ from functools import cache
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from extism._capabilities.log_names import LOGGER
 from extism._engine.fibers import are_usable
 from extism._runtime.aside import aside
 from extism._runtime.call import AwaitedCall, BlockedCall, deadline_after
 from extism._runtime.instance import Instance
 from extism._runtime.loops import running_loop
 from extism._runtime.outcome import settle
+from extism.abi import LOGGER
 from extism.awaits import Awaits
 from extism.errors import PluginBusy
 

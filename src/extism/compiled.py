@@ -11,12 +11,12 @@ from extism._cached import cache
 from extism._capabilities.config import Config
 from extism._engine.cache import ModuleCache
 from extism._engine.engine import Settings
-from extism._known import KnownFiles
 from extism._runtime.instance import Program
 from extism.caches import native_directory
 from extism.errors import PluginClosed
 from extism.escapes import shown
 from extism.given import manifest_of
+from extism.manifest import WasmData
 from extism.modules import digest_of, loaded
 from extism.recipe import Recipe, Stage
 from extism.registry import HOST_FN_REGISTRY
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from extism._capabilities.http import Http
     from extism._isolation.limits import Isolation, WorkerLimits
     from extism._isolation.program import IsolatedProgram
+    from extism._known import KnownFiles
     from extism._runtime.linking import Part
     from extism.functions import Function
     from extism.given import PluginSource
     from extism.limits import CompileLimits
     from extism.listing import ExportInfo, ImportInfo
+    from extism.manifest import Manifest
     from extism.modules import Loaded
     from extism.sources import SourcePolicy
     from extism.world import WasiOptions
@@ -123,7 +125,7 @@ class CompiledPlugin:
             return
         with Stage("Unable to compile Extism plugin: "):
             cache = _cache(native_directory())
-            files = KnownFiles(cache.vault)
+            files = _known_files(manifest, cache)
             modules = resolve(manifest, ca_bundle=ca_bundle, policy=policy, files=files)
             recipe = Recipe(
                 settings,
@@ -143,7 +145,7 @@ class CompiledPlugin:
             return
         with Stage("Unable to compile Extism plugin: "):
             own = [loaded(module, recipe.settings, files) for module in modules]
-            found = _with_runtime(own, recipe.settings, files)
+            found = _with_runtime(own, recipe.settings, cache)
         if is_ambient:
             self.functions = _used([each.part for each in found])
             _warn_of(self.functions)
@@ -261,15 +263,25 @@ class CompiledPlugin:
         return f"<CompiledPlugin {', '.join(map(shown, self._program.callable_names()[:8]))}>"
 
 
+def _known_files(manifest: Manifest, cache: ModuleCache) -> KnownFiles | None:
+    """Return what is known of files that were read before; None where no module is in a file."""
+    if all(isinstance(source, WasmData) for source in manifest.wasm):
+        return None
+    from extism._known import KnownFiles
+
+    return KnownFiles(cache.vault)
+
+
 def _with_runtime(
-    modules: Sequence[Loaded], settings: Settings, files: KnownFiles
+    modules: Sequence[Loaded], settings: Settings, cache: ModuleCache
 ) -> Sequence[Loaded]:
     """Return the modules, and the runtime if one of them says that it needs one."""
     if all(abi.RUNTIME_SECTION not in each.part.outline.custom for each in modules):
         return modules
+    from extism._known import KnownFiles
     from extism.runtimes import with_runtime
 
-    return with_runtime(modules, settings, files)
+    return with_runtime(modules, settings, KnownFiles(cache.vault))
 
 
 def _allowed(patterns: Iterable[str]) -> AllowedHosts:

@@ -66,7 +66,9 @@ def digest_of(module: ResolvedModule | KnownModule) -> bytes:
     return found[1]
 
 
-def loaded(module: ResolvedModule | KnownModule, settings: Settings, files: KnownFiles) -> Loaded:
+def loaded(
+    module: ResolvedModule | KnownModule, settings: Settings, files: KnownFiles | None
+) -> Loaded:
     """
     Return a module read; what is no module at all is the engine's to describe.
 
@@ -81,7 +83,7 @@ def loaded(module: ResolvedModule | KnownModule, settings: Settings, files: Know
         return Loaded(_part(module.name, wasm, settings), sha256(wasm), len(wasm), lambda: wasm)
     data, digest = module.data, digest_of(module)
     part = _part(module.name, data, settings)
-    if files.can_note(module.origin):
+    if files is not None and files.can_note(module.origin):
         from extism._wasm.husk import husk
 
         files.note(module.origin, digest, husk(part.outline, (abi.RUNTIME_SECTION,)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from _thread import get_ident
 
 from extism import abi
-from extism._capabilities.log_names import LOGGER
 from extism._capabilities.variables import Variables
 from extism._engine.stacks import StackTooSmall
 from extism._runtime.call import Call, deadline_after
@@ -71,7 +70,7 @@ class Plugin(Calls):
         functions: Sequence[Function] | None = HOST_FN_REGISTRY,
         *,
         http_response_headers: bool = False,
-        logger: str = LOGGER,
+        logger: str = abi.LOGGER,
         fuel_limit: int | None = None,
         ca_bundle: str | None = None,
         policy: SourcePolicy | None = None,

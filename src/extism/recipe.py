@@ -18,7 +18,6 @@ from extism._engine.engine import shared_engine
 from extism._engine.faults import cause_first
 from extism._kept import Kept
 from extism._runtime.budget import Budget, metering
-from extism._runtime.env import host_imports
 from extism._runtime.fusing import fused_label, home_of, kernel_functions
 from extism._runtime.homes import Homes, Prepared, Rest
 from extism._runtime.instance import Program
@@ -30,7 +29,7 @@ from extism.manifest import MAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
     from types import TracebackType
     from typing import Final, Literal
 
@@ -151,7 +150,7 @@ class Recipe:
         with Stage(CREATION):
             host = tuple([function.host_import() for function in functions])
             parts = [module.part for module in modules]
-            check_imports(parts, (*host_imports(), *host), has_wasi=has_wasi)
+            check_imports(parts, host, has_wasi=has_wasi)
             ordered = in_order(parts)
             world = self._world()
         extras = _kernel_parts(ordered, host)
@@ -161,7 +160,7 @@ class Recipe:
         ) -> Linker:
             return host_linker(
                 engine,
-                host_imports(),
+                _of_the_host(ordered),
                 host,
                 ordered,
                 kernel=kernel,
@@ -245,7 +244,8 @@ class Recipe:
 
         try:
             outlines = [each.part.outline for each in modules]
-            return Homes(outlines, memory_count(extras), self.settings, prepare)
+            is_cheap = self.cache.keeps
+            return Homes(outlines, memory_count(extras), self.settings, prepare, is_cheap=is_cheap)
         except (CompileError, WasmError) as exc:
             if isinstance(exc, CompileError) and exc.rule:
                 raise
@@ -300,6 +300,16 @@ class Recipe:
             size=module.size,
             check=check,
         )
+
+
+def _of_the_host(parts: Iterable[Part]) -> tuple[HostImport, ...]:
+    """Return the host's functions; none, which are not loaded, where modules import none of the host's."""
+    names = {item.name for part in parts for item in part.outline.imports if item.module == abi.ENV}
+    if not any(abi.FUNCTIONS[name].by == "host" for name in names if name in abi.FUNCTIONS):
+        return ()
+    from extism._runtime.env import host_imports
+
+    return host_imports()
 
 
 @cache

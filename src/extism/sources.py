@@ -16,7 +16,6 @@ from extism._digest import is_same, sha256
 from extism.errors import CapabilityDenied, HashMismatch, SourceError
 from extism.escapes import harmless_line, shown, shown_path
 from extism.manifest import WasmData, WasmFile, sniff
-from extism.secret import reveal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -305,6 +304,7 @@ def _fetch(source: WasmUrl, ca_bundle: str | None) -> tuple[str, bytes]:
     """Return the URL without its userinfo, and the body of the answer, which must be a 200."""
     from extism._capabilities.http_request import Request
     from extism._capabilities.urls import Url
+    from extism.secret import reveal
 
     origin = _without_userinfo(source.url)
     headers = {name: reveal(value) for name, value in source.headers.items()}

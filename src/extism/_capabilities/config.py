@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from extism.secret import Secret, reveal
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
     from extism._capabilities.variables import Shelf
+    from extism.secret import Secret
 
 __all__ = ["Config"]
 
@@ -28,13 +27,13 @@ class Config:
     def get(self, key: str) -> str | None:
         """Return the text under `key`, `None` where there is none."""
         value = self._values.get(key)
-        return None if value is None else reveal(value)
+        return None if value is None else _revealed(value)
 
     def offer(self, shelf: Shelf) -> None:
         """Put everything on the shelf of the guest that has just asked, if it does so often."""
         if not shelf.is_wanted():
             return
-        texts = {_encoded(key): reveal(value) for key, value in self._values.items()}
+        texts = {_encoded(key): _revealed(value) for key, value in self._values.items()}
         if not all(_is_encodable(text) for text in texts.values()):
             return  # `get` gives it, and whoever wants to send it to the guest says what is wrong
         if shelf.put((key, text.encode()) for key, text in texts.items()):
@@ -56,7 +55,7 @@ class Config:
                 raise TypeError(f"config: a key is a {type(key).__name__}; keys are str")
             if value is None:
                 merged.pop(key, None)
-            elif isinstance(value, str | Secret):
+            elif isinstance(value, str) or _is_secret(value):
                 merged[key] = value
             else:
                 found = type(value).__name__
@@ -64,6 +63,16 @@ class Config:
                     f"config[{key!r}] is a {found}; allowed: str, extism.Secret or None"
                 )
         return Config(merged)
+
+
+def _revealed(value: str | Secret) -> str:
+    return value if isinstance(value, str) else value.reveal()
+
+
+def _is_secret(value: object) -> bool:
+    from extism.secret import Secret
+
+    return isinstance(value, Secret)
 
 
 def _encoded(text: str) -> bytes:

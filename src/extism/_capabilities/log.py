@@ -16,9 +16,8 @@ import time
 from functools import cache
 
 from extism._capabilities import log_sinks
-from extism._capabilities.log_names import LOGGER, MAX_MESSAGE_BYTES
 from extism._capabilities.log_sinks import PDK, LogLevel
-from extism.abi import LOGGING_OFF
+from extism.abi import LOGGER, LOGGING_OFF, MAX_MESSAGE_BYTES
 from extism.escapes import harmless_line
 
 TYPE_CHECKING = False

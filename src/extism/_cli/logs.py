@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from extism._capabilities.log import TRACE
-from extism._capabilities.log_names import LOGGER
 from extism._cli.voice import is_colourful, visible
+from extism.abi import LOGGER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -32,7 +32,6 @@ from extism._dataclass import dataclass
 from extism._digest import is_same, sha256
 from extism._engine.wheel import engine_version
 from extism._kept import Kept
-from extism._known import SUFFIX as KNOWN_FILE
 from extism._vault import (
     TEMPORARY,
     Vault,
@@ -61,8 +60,11 @@ MAX_BYTES: Final = 2 << 30
 _SEEN_FOR: Final = 86400.0
 """Seconds after which an artefact is read and checked again, and its time of use noted."""
 
-_STALE_AFTER: Final = {TEMPORARY: 3600.0, KNOWN_FILE: 30 * 86400.0}
-"""Seconds after which a temporary file belongs to nobody any more, and what was noted of a source is let go."""
+_TEMPORARY_FOR: Final = 3600.0
+"""Seconds after which a temporary file belongs to nobody any more."""
+
+_KNOWN_FOR: Final = 30 * 86400.0
+"""Seconds after which what was noted of a source is let go."""
 
 _LAYOUT: Final = 4
 """Changes with what lies beside an artefact: entries of other versions are left alone."""
@@ -149,6 +151,11 @@ class ModuleCache:
                 del alive[place]
 
         return forget
+
+    @property
+    def keeps(self) -> bool:
+        """Whether native code is found on disk once it was made."""
+        return self.vault.is_writable
 
     def forget(self) -> None:
         """Let go of the modules that no plugin uses."""
@@ -239,10 +246,13 @@ def _machine() -> str:
 
 def _prune(directory: str) -> None:
     """Delete the artefacts used least recently, and temporary files that a crash left."""
+    from extism._known import SUFFIX
+
     found = files(directory)
+    stale_after = {TEMPORARY: _TEMPORARY_FOR, SUFFIX: _KNOWN_FOR}
     for entry, status in found:
         kind = TEMPORARY if entry.name.startswith(TEMPORARY) else os.path.splitext(entry.name)[1]
-        if time.time() - status.st_mtime > _STALE_AFTER.get(kind, float("inf")):
+        if time.time() - status.st_mtime > stale_after.get(kind, float("inf")):
             remove(entry.path)
     artefacts = [pair for pair in found if pair[0].name.endswith(".cwasm")]
     for entry in least_used(artefacts, MAX_BYTES):

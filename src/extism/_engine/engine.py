@@ -15,13 +15,14 @@ from extism._dataclass import dataclass
 from extism._engine.bindings import ByteVec, Handle, lib
 from extism._engine.faults import cause_first, error_text
 from extism._engine.interrupts import Clock
-from extism._engine.slots import Slots, available, configure
 from extism.errors import CompileError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Final
+
+    from extism._engine.slots import Slots
 
 __all__ = ["Engine", "Module", "Settings", "shared_engine", "wat_to_wasm"]
 
@@ -58,8 +59,9 @@ class Settings:
         has_gc: The garbage collection proposal.
         has_memory64: Memories with 64-bit offsets.
         is_optimized: False compiles several times faster, for code that is run once.
-        has_slots: Instances live in places that are kept ready (`slots.py`), if the process can have any; this
-            does not change the code.
+        has_slots: Instances live in places that are kept ready (`slots.py`), if the process can have any.
+        is_for_one: A single instance lives there, so that nothing is laid out for others. Neither of the two
+            changes the code.
     """
 
     is_interruptible: bool = True
@@ -68,6 +70,7 @@ class Settings:
     has_memory64: bool = False
     is_optimized: bool = True
     has_slots: bool = False
+    is_for_one: bool = False
 
 
 _AS_COMPILED: Final = {
@@ -93,11 +96,9 @@ class Engine:
         self.settings = settings
         switches = _switches(settings)
         self.recipe = " ".join(f"{name}={value}" for name, value in sorted(switches.items()))
-        config, count = _configure(switches), available() if settings.has_slots else 0
-        self.slots = Slots(count) if count else None
-        if count:
-            configure(config, count)
-        elif settings.is_interruptible:
+        config = _configure(switches)
+        self.slots = _laid_out(config) if settings.has_slots else None
+        if self.slots is None and settings.is_interruptible and not settings.is_for_one:
             from extism._engine.fiber_stacks import configure_stacks
 
             configure_stacks(config)
@@ -200,6 +201,17 @@ def wat_to_wasm(text: str | bytes, name: str = "") -> bytes:
     wasm = string_at(vec.data, vec.size)
     lib.wasm_byte_vec_delete(byref(vec))
     return wasm
+
+
+def _laid_out(config: int) -> Slots | None:
+    """Have an engine that is made with `config` keep as many slots as there can be."""
+    from extism._engine.slots import Slots, available, configure
+
+    count = available()
+    if not count:
+        return None
+    configure(config, count)
+    return Slots(count)
 
 
 def _switches(settings: Settings) -> dict[str, int]:

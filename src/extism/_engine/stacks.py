@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import sys
 from _thread import _local, get_ident, get_native_id, stack_size
-from ctypes import CDLL, byref, c_size_t, c_void_p, create_string_buffer
+from ctypes import CDLL, byref, c_size_t, c_uint64, c_void_p, create_string_buffer
 
 from extism._engine.interrupts import depth
 from extism.errors import CallError
@@ -50,6 +50,10 @@ _CALLER_BYTES: Final = 128 << 10
 
 LARGE_BYTES: Final = MAX_DEPTH * LEVEL_BYTES + 2 * _CALLER_BYTES
 """A stack that holds as many spans as there may be."""
+
+_RLIMIT_STACK: Final = 3
+_RLIM_INFINITY: Final = (1 << 64) - 1
+"""Linux's own numbers, the same on every machine that the engine serves."""
 
 _ATTRIBUTES_BYTES: Final = 128
 """More than `pthread_attr_t` has on any system."""
@@ -142,25 +146,26 @@ def stack_bytes() -> int:
     """Return the size of the stack of the thread that calls this."""
     if sys.platform == "win32":
         return _on_windows()
+    library = CDLL(None)
     if sys.platform == "linux" and get_native_id() == os.getpid():
-        size = _of_the_first_thread()
+        size = _of_the_first_thread(library)
         if size is not None:
             return size
-    library = CDLL(None)
     if sys.platform == "darwin":
         library.pthread_get_stacksize_np.restype = c_size_t
         return int(library.pthread_get_stacksize_np(c_void_p(get_ident())))
     return _of_attributes(library)
 
 
-def _of_the_first_thread() -> int | None:
+def _of_the_first_thread(library: CDLL) -> int | None:
     """Return how far its stack may grow; asking as for others reads all mappings, a quarter of a millisecond."""
-    try:
-        from resource import RLIM_INFINITY, RLIMIT_STACK, getrlimit
-    except ImportError:
+    limits = (
+        c_uint64 * 2
+    )()  # soft and hard; to import `resource` takes longer than to call a plugin
+    if library.getrlimit(_RLIMIT_STACK, limits):
         return None
-    size = getrlimit(RLIMIT_STACK)[0]
-    return LARGE_BYTES if size == RLIM_INFINITY else size
+    size: int = limits[0]
+    return LARGE_BYTES if size == _RLIM_INFINITY else size
 
 
 def _of_attributes(library: CDLL) -> int:

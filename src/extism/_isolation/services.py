@@ -11,11 +11,11 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from extism._capabilities.log_names import MAX_MESSAGE_BYTES
 from extism._capabilities.log_sinks import LogLevel
 from extism._engine.trampoline import converter, layout
 from extism._isolation.frames import Breach, Frame, Kind
 from extism._isolation.reports import text_of
+from extism.abi import MAX_MESSAGE_BYTES
 from extism.errors import CallError, Error
 
 if TYPE_CHECKING:

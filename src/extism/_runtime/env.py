@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from extism import abi
 from extism._cached import cache
-from extism._capabilities.log_names import LEVELS, MAX_MESSAGE_BYTES
 from extism._runtime.call import AwaitedCall
 from extism._runtime.kernel import NoRoom
 from extism.errors import CallError, Error, OutOfMemory
@@ -124,7 +123,9 @@ def _log(level: int) -> Callable[[Call, int], tuple[()]]:
             if message and not length:
                 raise _invalid(call, "log message", message)
             # One byte more than is shown: a message of any size costs no more than that.
-            start = kernel.data.read(message, min(length, MAX_MESSAGE_BYTES + 1)) if length else b""
+            start = (
+                kernel.data.read(message, min(length, abi.MAX_MESSAGE_BYTES + 1)) if length else b""
+            )
             call.state.log.write(level, start, length=length)
         return ()
 
@@ -138,7 +139,7 @@ _BODIES: Final[dict[str, Callable[..., Sequence[int]]]] = {
     "http_request": http_request,
     "http_status_code": http_status_code,
     "http_headers": http_headers,
-    **{f"log_{name}": _log(level) for level, name in enumerate(LEVELS)},
+    **{f"log_{name}": _log(level) for level, name in enumerate(abi.LEVELS)},
     "get_log_level": get_log_level,
 }
 

@@ -2,23 +2,27 @@
 Where instances of a fused plugin live: in slots as long as there are any, else in memory mapped for each.
 
 The kernel goes into one module of the plugin: the main one; or the one library that uses it, and then the main module
-is linked with that (`Rest`). Both homes are engines of their own, so the code is prepared for each; the second
-time only when it is needed.
+is linked with that (`Rest`). Each home is an engine of its own, so the code is prepared for each, and but for the first
+only when it is needed.
+
+The first instance of a process lives in neither: to lay out slots takes longer than to map the memory of one, and many
+a process has no other.
 """
 
 from __future__ import annotations
 
-from extism._dataclass import dataclass
-from extism._engine.engine import Settings, shared_engine
-from extism._engine.slots import fit
+from extism._cached import cached_property
+from extism._dataclass import dataclass, replace
+from extism._engine.engine import shared_engine
 from extism._engine.store import NoSlot, Store
 from extism.errors import CompileError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Final
 
-    from extism._engine.engine import Engine
+    from extism._engine.engine import Engine, Settings
     from extism._engine.engine import Module as Code
     from extism._engine.linker import InstancePre, Linker
     from extism._engine.wasi import Wasi
@@ -64,6 +68,7 @@ class Homes:
         kernel_memories: How many memories the kernel adds.
         settings: Of the engine that it needs.
         prepare: Returns the code on an engine.
+        is_cheap: Whether preparing it again finds the native code, so that it may be done for one instance.
 
     Raises:
         CompileError: No engine takes the code.
@@ -76,16 +81,19 @@ class Homes:
         kernel_memories: int,
         settings: Settings,
         prepare: Callable[[Engine], Prepared],
+        *,
+        is_cheap: bool,
     ) -> None:
         self._prepare = prepare
         self._settings = settings
-        self._slotted: Prepared | None = None
-        self._overflow: Prepared | None = None
-        engine = shared_engine(_with_slots(settings))
-        if engine.slots is not None and fit(outlines, kernel_memories):
-            self._slotted = _prepared(prepare, engine)
-        if self._slotted is None:
-            self._overflow = prepare(shared_engine(settings))
+        self._outlines = outlines
+        self._kernel_memories = kernel_memories
+        self._single: Prepared | None = None
+        # What is wrong with the code shows in one of them at once.
+        if is_cheap and _vacant:
+            self._single = prepare(shared_engine(replace(settings, is_for_one=True)))
+        elif self._slotted is None:
+            _ = self._mapped
 
     def store(self, wasi: Wasi | None) -> tuple[Store, Prepared]:
         """
@@ -94,25 +102,42 @@ class Homes:
         Raises:
             OSError: A directory of the world cannot be opened.
         """
-        if self._slotted is not None:
-            try:
-                return Store(self._slotted.fused.engine, wasi=wasi), self._slotted
-            except NoSlot:
-                pass
-        if self._overflow is None:
-            self._overflow = self._prepare(shared_engine(self._settings))
-        return Store(self._overflow.fused.engine, wasi=wasi), self._overflow
+        home, self._single = self._single, None
+        if home is None or not _is_first():
+            home = self._slotted or self._mapped
+        try:
+            return Store(home.fused.engine, wasi=wasi), home
+        except NoSlot:
+            home = self._mapped
+            return Store(home.fused.engine, wasi=wasi), home
+
+    @cached_property
+    def _slotted(self) -> Prepared | None:
+        """The code on an engine with slots; None where there are none, or it does not fit."""
+        from extism._engine.slots import fit
+
+        engine = shared_engine(replace(self._settings, has_slots=True))
+        if engine.slots is None or not fit(self._outlines, self._kernel_memories):
+            return None
+        return _prepared(self._prepare, engine)
+
+    @cached_property
+    def _mapped(self) -> Prepared:
+        """The code on an engine that maps memory for each instance."""
+        return self._prepare(shared_engine(self._settings))
 
 
-def _with_slots(settings: Settings) -> Settings:
-    return Settings(
-        is_interruptible=settings.is_interruptible,
-        has_fuel=settings.has_fuel,
-        has_gc=settings.has_gc,
-        has_memory64=settings.has_memory64,
-        is_optimized=settings.is_optimized,
-        has_slots=True,
-    )
+_vacant: Final = [None]
+"""Holds something until the first instance of the process is made."""
+
+
+def _is_first() -> bool:
+    """Tell whether nobody has asked before, in any thread."""
+    try:
+        _vacant.pop()
+    except IndexError:
+        return False
+    return True
 
 
 def _prepared(prepare: Callable[[Engine], Prepared], engine: Engine) -> Prepared | None:

@@ -219,12 +219,7 @@ class _Givers:
     ) -> None:
         self._parts = {part.name: part for part in parts}
         self._has_wasi = has_wasi
-        self._functions: dict[tuple[str, str], FuncType] = {
-            (abi.ENV, row.name): FuncType(row.params, row.results) for row in abi.FUNCTIONS.values()
-        }
-        self._functions |= {
-            (item.namespace, item.name): FuncType(item.params, item.results) for item in host
-        }
+        self._host = {(item.namespace, item.name): item for item in host}
         for name in _RESERVED:
             if name in self._parts:
                 raise LinkError(
@@ -254,16 +249,25 @@ class _Givers:
         """Return everything that `namespace` offers."""
         part = self._parts.get(namespace)
         exports = [export.name for export in part.outline.exports] if part else []
-        return tuple(exports + [name for space, name in self._functions if space == namespace])
+        functions = list(abi.FUNCTIONS) if namespace == abi.ENV else []
+        functions += [name for space, name in self._host if space == namespace]
+        return tuple(dict.fromkeys(exports + functions))
 
     def fault(self, item: Import) -> tuple[Import, str] | None:
         """Return what is wrong with an import, None if it has its giver."""
-        found = self._functions.get((item.module, item.name)) or self._export(item)
+        found = self._function(item) or self._export(item)
         if found is not None:
             return _compare(item, found)
         if item.module == abi.WASI and self._has_wasi:
             return None  # the engine knows its own functions
         return item, self._unknown(item)
+
+    def _function(self, item: Import) -> FuncType | None:
+        """Return the type of the function that the host, or else the house, has for an import."""
+        row: HostImport | abi.Function | None = self._host.get((item.module, item.name))
+        if row is None and item.module == abi.ENV:
+            row = abi.FUNCTIONS.get(item.name)
+        return None if row is None else FuncType(row.params, row.results)
 
     def _export(self, item: Import) -> ExternType | None:
         part = self._parts.get(item.module)

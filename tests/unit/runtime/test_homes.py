@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 import extism
@@ -90,3 +94,45 @@ def test_more_pairs_than_there_are_slots(monkeypatch):
     plugins = [extism.Plugin(compiled) for _ in range(5)]
 
     assert [plugin.call("speak", "") for plugin in plugins] == [b"3"] * 5
+
+
+FIRST = """
+import extism
+code = b'(module (func (export "run")))'
+one = extism.Plugin(code, functions=[])
+two = extism.CompiledPlugin(code, functions=[])
+plugins = [one, extism.Plugin(two), extism.Plugin(two)]
+settings = [each._life.instance.store.engine.settings for each in plugins]
+one.restart()
+settings.append(one._life.instance.store.engine.settings)
+assert [each.call("run", b"") for each in plugins] == [b""] * 3
+print(*["first" if each.is_for_one else "slot" if each.has_slots else "mapped" for each in settings])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux has slots")
+@pytest.mark.parametrize(
+    ("slots", "is_cached", "lived"),
+    [
+        ("256", True, "first slot slot slot"),
+        ("1", True, "first slot mapped mapped"),
+        ("0", True, "first mapped mapped mapped"),
+        ("256", False, "slot slot slot slot"),
+    ],
+)
+def test_the_first_instance_of_a_process_needs_no_slots(slots, is_cached, lived, tmp_path):
+    """They are laid out for the second one; at once where that would mean to compile twice."""
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={
+            **os.environ,
+            "EXTISM_SLOTS": slots,
+            "EXTISM_NATIVE_CACHE_DIR": str(tmp_path / "native") if is_cached else "",
+        },
+    )
+
+    assert done.stdout.split() == lived.split()
