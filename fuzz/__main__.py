@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fuzz import ROOT
-from fuzz.plan import TARGETS, Target
+from fuzz.plan import TARGETS, Entry
 from fuzz.watch import Watched
 
 
@@ -41,7 +41,7 @@ def options_from(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def fuzzed(target: Target, options: argparse.Namespace) -> dict[str, Any]:
+def fuzzed(target: Entry, options: argparse.Namespace) -> dict[str, Any]:
     """Run one target and return what came of it."""
     first, last = 0, max(1, round(target.cases * options.size / 100))
     if options.case is not None:

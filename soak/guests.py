@@ -16,14 +16,10 @@ WORKER = wat(
         (local.set $n (i64.sub (local.get $n) (i64.const 1)))
         (br_if $more (i64.gt_s (local.get $n) (i64.const 0)))))
     (func (export "echo") (call $give (call $copy_input)))
-    (func (export "echo_in_place") (call $give (call $input_offset)))
     (func (export "work") (call $turn (i64.const 600000)) (call $give (call $copy_input)))
     (func (export "trap") unreachable)
     (func (export "loop") (loop $again (br $again)))
-    (func (export "grow") (loop $more (drop (memory.grow (i32.const 16))) (br $more)))
-    (func (export "deep") (call $deeper))
-    (func $deeper (call $deeper) (call $deeper))
-    (func (export "fail") (result i32) (call $error_set (call $copy_input)) (i32.const 3))""",
+    (func (export "grow") (loop $more (drop (memory.grow (i32.const 16))) (br $more)))""",
     memory='(memory (export "memory") 1)',
 )
 """
