@@ -6,7 +6,8 @@ from its task; it is no thread's own, so anybody may let go of it. Who finds it 
 queue is woken when an awaited call gives the plugin back, and looks every now and then whether a thread has.
 
 What can go wrong: a call that is awaited inside the plugin's own running call would wait for ever. So each turn is
-noted in the context of its task, which tasks that it begins inherit; who finds it there gets `PluginBusy`.
+noted in the context of its task, which tasks that it begins inherit; who finds it there gets `PluginBusy`. Calls of
+plugins that are made for it could be awaited inside each other until there is no address space; so there is a limit.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 from extism._runtime.loops import Signal
-from extism.errors import PluginBusy
+from extism.errors import CallError, PluginBusy
 
 if TYPE_CHECKING:
     from _thread import LockType
@@ -27,8 +28,20 @@ _NAP: Final = 0.001
 _LONG_NAP: Final = 0.05
 """Seconds after which the first of the queue looks again: for a thread's call, and for an awaited one."""
 
-_inside: Final[ContextVar[tuple[object, ...]]] = ContextVar("extism turns", default=())
+_DEPTH: Final = 100
+"""Awaited calls inside each other: fewer than the frames of Python suffice for, each a stack and an instance."""
+
+_inside: Final[ContextVar[tuple[Turn, ...]]] = ContextVar("extism turns", default=())
 """The turns in whose host functions this task runs, or was begun."""
+
+
+class Turn:
+    """One turn; a task may know it for longer than it lasts."""
+
+    __slots__ = ("is_over",)
+
+    def __init__(self) -> None:
+        self.is_over = False
 
 
 class Awaits:
@@ -49,7 +62,7 @@ class Awaits:
         self._lock = lock
         self._queue: list[Signal] = []
         self.thread: int | None = None
-        self.turn: object | None = None
+        self.turn: Turn | None = None
 
     def take(self) -> bool:
         """
@@ -57,16 +70,26 @@ class Awaits:
 
         Raises:
             PluginBusy: A host function of the call that runs asked for it, and would wait for ever.
+            CallError: 100 awaited calls are inside each other already.
         """
-        if self.turn is not None and self.turn in _inside.get():
-            raise PluginBusy(
-                "cannot make reentrant calls into plugin: a host function awaits a call of the plugin that "
-                "is running it; use a second Plugin"
-            )
+        inside = _inside.get()
+        if inside:
+            self._check(inside)
         if self._queue or not self._lock.acquire(blocking=False):
             return False
         self._begin()
         return True
+
+    def _check(self, inside: tuple[Turn, ...]) -> None:
+        if self.turn in inside:
+            raise PluginBusy(
+                "cannot make reentrant calls into plugin: a host function awaits a call of the plugin that "
+                "is running it; use a second Plugin"
+            )
+        if len(inside) >= _DEPTH and len(_lasting(inside)) >= _DEPTH:
+            raise CallError(
+                f"{_DEPTH} awaited calls are running inside each other's host functions; no more may begin"
+            )
 
     async def queue_up(self) -> None:
         """Wait for the plugin; who got it gives it back."""
@@ -86,17 +109,25 @@ class Awaits:
         self._begin()
 
     def _begin(self) -> None:
-        self.turn = turn = object()
+        self.turn = turn = Turn()
         self.thread = get_ident()
-        _inside.set((*_inside.get(), turn))
+        inside = _inside.get()
+        _inside.set((*_lasting(inside), turn) if inside else (turn,))
 
     def give_back(self) -> None:
         """Let the next have the plugin."""
         turn, self.turn, self.thread = self.turn, None, None
-        _inside.set(tuple([each for each in _inside.get() if each is not turn]))
+        if turn is not None:
+            turn.is_over = True
+        _inside.set(_lasting(_inside.get()))
         self._lock.release()
         self._wake_first()
 
     def _wake_first(self) -> None:
         if self._queue:
             self._queue[0].release()
+
+
+def _lasting(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """Return the turns that are not over: tasks that begin each other hand on those that are, without end."""
+    return tuple([each for each in turns if not each.is_over])

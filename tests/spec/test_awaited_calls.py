@@ -397,6 +397,57 @@ def test_a_host_function_may_await_another_plugin(asker, plugin):
     assert asyncio.run(asker(ask).acall("ask", "x")) == b"X!"
 
 
+@pytest.mark.parametrize("is_in_a_task", [False, True])
+def test_a_hundred_awaited_calls_inside_each_other_are_enough(registry, is_in_a_task):
+    """Each takes a stack and an instance: one that begins another without end gets an error, and those around it end."""
+    made = []
+
+    async def ask(text: str) -> str:
+        made.append(extism.Plugin(compiled))
+        call = made[-1].acall("ask", text)
+        return (await (asyncio.create_task(call) if is_in_a_task else call)).decode()
+
+    compiled = extism.CompiledPlugin(ASKS, functions=[asking(ask)])
+
+    async def main():
+        with pytest.raises(HostFunctionError) as found:
+            await extism.Plugin(compiled).acall("ask", "x")
+        return await extism.Plugin(compiled).acall("echo", "y"), found.value
+
+    answer, error = asyncio.run(main())
+    while error.__cause__ is not None:
+        error = error.__cause__
+    assert (answer, len(made), type(error)) == (b"y", 100, CallError)
+    assert str(error) == (
+        "100 awaited calls are running inside each other's host functions; no more may begin"
+    )
+
+
+def test_tasks_that_begin_each_other_are_not_inside_each_other(asker):
+    """A call that is over counts no more, however long the chain of tasks that follow from it."""
+    guests, ends = [], []
+
+    async def ask(text: str) -> str:
+        number = int(text)
+        ends.append(number)
+        if number:
+            tasks.append(asyncio.create_task(guests[number % 2].acall("ask", str(number - 1))))
+        return text
+
+    guests += [asker(ask), asker(ask)]
+    tasks = []
+
+    async def main():
+        await guests[0].acall("ask", "250")
+        while len(ends) <= 250:
+            await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+
+    assert ends == list(range(250, -1, -1))
+
+
 def test_a_plain_host_function_may_call_another_plugin(plugin, registry):
     """Though it runs on the small stack of a fiber: what does not fit goes to a thread."""
     inner = plugin(ECHO)
