@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from importlib.metadata import entry_points
 
 import pytest
+from hypothesis import HealthCheck, settings
 from through_acall import VARIABLE, awaited_calls
 
 pytest_plugins = ["guests", "peer_hosts", "scoreboard", "wheelhouse"]
@@ -23,8 +24,12 @@ def pytest_configure():
     """
     Leave out what the caller's environment would change.
 
-    Ctrl-C is heard again where the suite was started in the background: shells have it ignored there.
+    Ctrl-C is heard again where the suite was started in the background: shells have it ignored there. What Hypothesis
+    tries is the same every time, and takes the time that it takes; new cases are for `make fuzz` to find.
     """
+    slow = [HealthCheck.too_slow]
+    settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=slow)
+    settings.load_profile("suite")
     for name in SWITCHES:
         os.environ.pop(name, None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -52,9 +52,9 @@ def host(current: extism.CurrentPlugin, text: str) -> str:
 extism.HOST_FN_REGISTRY.remove(host)
 
 
-def made():
+def made(start_seconds=60.0):
     source = {"wasm": [{"data": GUEST.encode()}]}
-    limits = extism.WorkerLimits(start_seconds=5.0)
+    limits = extism.WorkerLimits(start_seconds=start_seconds)
     return extism.Plugin(source, functions=[host], isolation=limits)
 
 
@@ -101,7 +101,7 @@ def test_a_worker_killed_at_any_moment_costs_one_call():
 @pytest.mark.timeout(300)
 def test_a_pool_outlives_its_workers():
     """While they are killed at random, each answer is right or an error of ours, and afterwards all are right."""
-    limits = extism.WorkerLimits(start_seconds=20.0)
+    limits = extism.WorkerLimits(start_seconds=60.0)
     before, ends, is_over = descriptors(), [], threading.Event()
     source = {"wasm": [{"data": GUEST.encode()}]}
     with extism.Pool(source, 2, functions=[host], isolation=limits) as pool:
@@ -197,6 +197,8 @@ def test_a_worker_that_lies_hurts_nobody(tmp_path, monkeypatch):
     guests = Path(__file__).parents[1] / "support" / "hostile_worker.py"
     ends = {"bytes": 0}
     before = descriptors()
+    for module in ("remote", "line"):
+        monkeypatch.setattr(f"extism._isolation.{module}.ANSWER_SECONDS", 2.0)
     for seed in range(SEEDS):
         interpreter = tmp_path / f"python-{seed}"
         interpreter.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{guests}" {seed} "$@"\n')
@@ -216,7 +218,7 @@ def suffer(ends, seed):
     """Make a plug-in of a liar, and call it in all ways."""
     rng = random.Random(seed)
     try:
-        plugin = made()
+        plugin = made(start_seconds=5.0)
     except extism.Error as exc:
         ends[type(exc).__name__] = ends.get(type(exc).__name__, 0) + 1
         return

@@ -306,7 +306,8 @@ def test_a_worker_that_does_not_heed_a_cancellation_is_killed(isolated):
 
 def test_a_worker_that_does_not_forget_has_died(isolated, monkeypatch):
     """`reset` is no call, so it has no time-out: what it meets is a process that answers nothing."""
-    monkeypatch.setattr("extism._isolation.remote.ANSWER_SECONDS", 0.2)
+    for module in ("remote", "line"):
+        monkeypatch.setattr(f"extism._isolation.{module}.ANSWER_SECONDS", 0.2)
     plugin, process = isolated(ECHO)
     stop(process)
     with pytest.raises(WorkerDied, match="SIGKILL") as caught:
