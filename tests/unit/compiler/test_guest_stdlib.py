@@ -81,6 +81,97 @@ REFUSED = {
         "gaierror OSError",
         SOCKETS,
     ),
+    "http client, by address": (
+        "import http.client; http.client.HTTPConnection('127.0.0.1').request('GET', '/')",
+        "OSError",
+        SOCKETS,
+    ),
+    "ftp": ("import ftplib; ftplib.FTP('example.com')", "gaierror OSError", SOCKETS),
+    "ftp, by URL": (
+        "import urllib.request; urllib.request.urlopen('ftp://example.com/x')",
+        "URLError OSError",
+        f"{SOCKETS}>",
+    ),
+    "smtp": ("import smtplib; smtplib.SMTP('example.com')", "gaierror OSError", SOCKETS),
+    "server": (
+        "import http.server; http.server.HTTPServer(('', 0), None)",
+        "OSError",
+        SOCKETS,
+    ),
+    "asyncio's connection": (
+        "import asyncio; asyncio.run(asyncio.open_connection('example.com', 80))",
+        "gaierror OSError",
+        SOCKETS,
+    ),
+    "asyncio's server": (
+        "import asyncio; asyncio.run(asyncio.start_server(print, '127.0.0.1', 80))",
+        "OSError",
+        SOCKETS,
+    ),
+    "asyncio's unix connection": (
+        "import asyncio; asyncio.EventLoop().create_unix_connection(print, '/x')",
+        "NotImplementedError RuntimeError",
+        SOCKETS,
+    ),
+    "asyncio's subprocess": (
+        "import asyncio; asyncio.run(asyncio.create_subprocess_exec('ls'))",
+        "NotImplementedError RuntimeError",
+        PROCESSES,
+    ),
+    "asyncio's reader": (
+        "import asyncio; asyncio.EventLoop().add_reader(0, print)",
+        "NotImplementedError RuntimeError",
+        "nothing but the clock wakes the event loop of a plug-in; read and write at once instead",
+    ),
+    "asyncio's signal handler": (
+        "import asyncio; asyncio.EventLoop().add_signal_handler(15, print)",
+        "NotImplementedError RuntimeError",
+        "nothing signals a plug-in; the host limits its time (timeout_ms), asyncio has timers",
+    ),
+    "asyncio, threads by name": (
+        """
+        import asyncio, concurrent.futures
+        pool = concurrent.futures.ThreadPoolExecutor()
+        asyncio.EventLoop().run_in_executor(pool, print)
+        """,
+        "RuntimeError",
+        THREADS,
+    ),
+    "process pool": (
+        "from concurrent.futures import *; ProcessPoolExecutor()",
+        "NotImplementedError RuntimeError",
+        PROCESSES,
+    ),
+    "gethostbyname": (
+        "import socket; socket.gethostbyname('example.com')",
+        "gaierror OSError",
+        SOCKETS,
+    ),
+    "gethostbyname_ex": (
+        "import socket; socket.gethostbyname_ex('example.com')",
+        "gaierror OSError",
+        SOCKETS,
+    ),
+    "gethostbyname_ex, by address": (
+        "import socket; socket.gethostbyname_ex('127.0.0.1')",
+        "herror OSError",
+        SOCKETS,
+    ),
+    "gethostbyaddr": (
+        "import socket; socket.gethostbyaddr('127.0.0.1')",
+        "herror OSError",
+        SOCKETS,
+    ),
+    "getnameinfo": (
+        "import socket; socket.getnameinfo(('example.com', 80), 0)",
+        "gaierror OSError",
+        SOCKETS,
+    ),
+    "getaddrinfo": (
+        "import socket; socket.getaddrinfo('example.com', 80)",
+        "gaierror OSError",
+        SOCKETS,
+    ),
     "ssl": ("import ssl", "ModuleNotFoundError ImportError", SOCKETS),
     "tkinter": (
         "import tkinter",
@@ -167,6 +258,59 @@ WORKS = {
         "'No time zone found with key Mars/Olympus'",
     ),
     "log2 of the smallest numbers": ("import math; answer = math.log2(2.0**-1074)", -1074.0),
+    "addresses in numbers": (
+        """
+        import socket
+        answer = [
+            socket.gethostbyname("127.0.0.1"),
+            socket.getnameinfo(("127.0.0.1", 80), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV),
+            socket.getaddrinfo("127.0.0.1", 80)[0][4],
+        ]
+        """,
+        ["127.0.0.1", ["127.0.0.1", "80"], ["127.0.0.1", 80]],
+    ),
+    "asyncio.to_thread": (
+        """
+        import asyncio, contextvars, functools
+        name = contextvars.ContextVar("name")
+
+        async def main():
+            name.set("kept")
+            loop = asyncio.get_running_loop()
+            return await asyncio.gather(
+                asyncio.to_thread(sorted, [2, 1], reverse=True),
+                loop.run_in_executor(None, functools.partial(int, "11", base=2)),
+                asyncio.to_thread(name.get),
+            )
+
+        answer = asyncio.run(main())
+        """,
+        [[2, 1], 3, "kept"],
+    ),
+    "asyncio.to_thread, what it raises": (
+        """
+        import asyncio
+
+        async def main():
+            failed = asyncio.create_task(asyncio.to_thread(int, "x"))
+            return [str(error) for error in await asyncio.gather(failed, return_exceptions=True)]
+
+        answer = asyncio.run(main())
+        """,
+        ["invalid literal for int() with base 10: 'x'"],
+    ),
+    "asyncio.to_thread, a loop inside": (
+        """
+        import asyncio
+
+        async def main():
+            inner = await asyncio.to_thread(asyncio.run, asyncio.sleep(0.001, "inner"))
+            return [inner, await asyncio.sleep(0.001, "outer")]
+
+        answer = asyncio.run(main())
+        """,
+        ["inner", "outer"],
+    ),
     "name of the machine": ("import socket; answer = socket.gethostname()", "localhost"),
     "who looks first": (
         """

@@ -67,6 +67,14 @@ _CHANGES: Final = (
     ),
     # What cannot work says so, in the words of wasi_limits.py.
     Change(
+        "asyncio/base_events.py",
+        "raise OSError('could not bind on any address out of %r'\n"
+        "                                  % ([info[4] for info in infos],))",
+        "raise OSError('could not bind on any address out of %r: %s'\n"
+        "                                  % ([info[4] for info in infos],\n"
+        "                                     __import__('_wasi_limits').NO_SOCKETS))",
+    ),
+    Change(
         "subprocess.py",
         'f"{sys.platform} does not support processes."',
         "__import__('_wasi_limits').NO_PROCESSES",
@@ -87,11 +95,10 @@ _CHANGES: Final = (
         "            if family == -1:",
     ),
     Change(
-        "socket.py",
-        "    for res in _socket.getaddrinfo(",
-        "    import _wasi_limits\n"
-        "    raise gaierror(EAI_FAIL, _wasi_limits.NO_SOCKETS)\n"
-        "    for res in _socket.getaddrinfo(",
+        "concurrent/futures/process.py",
+        '            "This Python build lacks multiprocessing.synchronize, usually due "\n'
+        '            "to named semaphores being unavailable on this platform."\n',
+        "            __import__('_wasi_limits').NO_PROCESSES\n",
     ),
     # The name of a machine is asked for by who has no use for a socket: mailbox, uuid, urllib.
     Change(

@@ -57,5 +57,5 @@ struct protoent *getprotobyname(const char *name)
 const char *hstrerror(int error)
 {
     (void)error;
-    return "a plug-in has no host names; use extism.Http";
+    return "a plug-in has no sockets; use extism.Http for requests that the host allows";
 }

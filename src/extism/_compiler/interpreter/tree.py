@@ -93,6 +93,12 @@ CHANGES: Final = (
         '"can\'t start new thread: a plug-in runs in one thread; use asyncio, or several instances of "\n'
         '            "the plug-in on the host"',
     ),
+    # Names are looked up by functions of stubs.c, which find none; numeric addresses need no look-up.
+    Change(
+        "Modules/socketmodule.c",
+        '"getaddrinfo failed"',
+        '"a plug-in has no sockets; use extism.Http for requests that the host allows"',
+    ),
     # Who waits in the only thread there is waits for ever, or till the time is up.
     Change(
         "Python/lock.c",

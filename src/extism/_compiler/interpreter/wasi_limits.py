@@ -13,6 +13,9 @@ NO_PROCESSES = (
 )
 NO_SOCKETS = "a plug-in has no sockets; use extism.Http for requests that the host allows"
 NO_SIGNALS = "nothing signals a plug-in; the host limits its time (timeout_ms), asyncio has timers"
+NO_EVENTS = (
+    "nothing but the clock wakes the event loop of a plug-in; read and write at once instead"
+)
 NO_C = "a plug-in cannot load native code"
 NO_SCREEN = "a plug-in has no screen and no keyboard; return what is to be shown"
 NO_USERS = "a plug-in knows no users, groups and rights of files"
