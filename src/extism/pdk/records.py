@@ -2,8 +2,8 @@
 JSON values as the annotations want them: checked, and made into dataclasses, enums and what else has a form in JSON.
 
 `reader` is asked once for an annotation and gives a function, so that all that can be found out beforehand is, when
-the plug-in is built. `dumps` goes the other way and needs no annotation. Which bytes are JSON at all is decided in
-`values.py`.
+the plug-in is built. `dumps` goes the other way and needs no annotation. What fields a class has is in `fields.py`;
+which bytes are JSON at all is decided in `values.py`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import dataclasses
 import functools
 import json
 import operator
-import sys
 import types
 import typing
 from enum import Enum
 from typing import Annotated, Any, Final, Literal, TypeAlias, Union
 
 from .errors import InputError
+from .fields import Field, arguments_of, fields_of, filled, stand_in
 from .leaves import as_text, is_plain, leaf, shown
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 __all__ = ["dumps", "is_record", "reader", "strip_optional"]
 
@@ -78,11 +78,13 @@ def _reader(annotation: Any, known: _Known) -> Reader:
         return _one_of(arguments)
     if origin in _UNIONS:
         return _either(arguments, known)
-    if annotation in {Any, object} or isinstance(annotation, typing.TypeVar):
+    if isinstance(annotation, typing.TypeVar):
+        return _reader(stand_in(annotation), known)
+    if annotation in {Any, object}:
         return _as_it_came
     alias = getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
-    if alias is not None and not isinstance(annotation, type):
-        return _reader(alias, known)  # NewType, and `type X = ...`
+    if alias is not None and not isinstance(annotation, type):  # NewType, and `type X = ...`
+        return _reader(filled(alias, arguments_of(annotation)), known)
     made = _container(origin or annotation, arguments, known) or leaf(annotation)
     if made is None and isinstance(origin or annotation, type):
         made = _class(annotation, known)
@@ -232,17 +234,16 @@ def _class(annotation: Any, known: _Known) -> Reader | None:
     kind = typing.get_origin(annotation) or annotation
     if issubclass(kind, Enum):
         return _enum(kind)
+    fields = fields_of(annotation)
+    if fields is None:
+        return None
     if typing.is_typeddict(kind):
-        return _record(annotation, dict, _typed_dict_fields(annotation), known)
-    if hasattr(kind, "_field_defaults"):
-        by_name = _record(annotation, kind, _named_tuple_fields(annotation), known)
-        by_place = _row([_reader(each, known) for each in _hints(annotation).values()], kind._make)
-        return lambda value: by_place(value) if isinstance(value, list) else by_name(value)
-    if dataclasses.is_dataclass(kind):
-        return _record(annotation, kind, _dataclass_fields(annotation), known)
-    if hasattr(kind, "__attrs_attrs__"):
-        return _record(annotation, kind, _attrs_fields(annotation), known)
-    return None
+        return _record(annotation, dict, fields, known)
+    by_name = _record(annotation, kind, fields, known)
+    if not hasattr(kind, "_field_defaults"):
+        return by_name
+    by_place = _row([_reader(each.annotation, known) for each in fields], kind._make)
+    return lambda value: by_place(value) if isinstance(value, list) else by_name(value)
 
 
 def _enum(kind: type[Enum]) -> Reader:
@@ -256,16 +257,7 @@ def _enum(kind: type[Enum]) -> Reader:
     return read
 
 
-class _Field(typing.NamedTuple):
-    """One field of a record: its name in JSON, as an argument, what it holds, whether it must be there."""
-
-    name: str
-    argument: str
-    annotation: Any
-    is_required: bool
-
-
-def _record(kind: Any, make: Any, fields: Iterator[_Field], known: _Known) -> Reader:
+def _record(kind: Any, make: Any, fields: list[Field], known: _Known) -> Reader:
     """Return what reads an object; members that the class does not know are passed over."""
     if kind in known:
         return known[kind]
@@ -292,59 +284,6 @@ def _record(kind: Any, make: Any, fields: Iterator[_Field], known: _Known) -> Re
         except TypeError as error:
             raise TypeError(f"field {name} of {_name(kind)}: {error}") from None
     return read
-
-
-def _hints(annotation: Any) -> dict[str, Any]:
-    """Return the annotations of a class; of `Box[int]`, those of `Box` with int in the place of its parameter."""
-    kind = typing.get_origin(annotation) or annotation
-    hints = typing.get_type_hints(kind, include_extras=True)
-    given = dict(
-        zip(getattr(kind, "__parameters__", ()), typing.get_args(annotation), strict=False)
-    )
-    return {name: _filled(hint, given) for name, hint in hints.items()} if given else hints
-
-
-def _filled(hint: Any, given: dict[Any, Any]) -> Any:
-    """Return an annotation with types in the place of parameters."""
-    parameters = getattr(hint, "__parameters__", ())
-    if not parameters or isinstance(hint, type):
-        return given.get(hint, hint) if isinstance(hint, typing.TypeVar) else hint
-    return hint[tuple(given.get(each, each) for each in parameters)]
-
-
-def _typed_dict_fields(record: Any) -> Iterator[_Field]:
-    kind = typing.get_origin(record) or record
-    for name, annotation in _hints(record).items():
-        # Not by `__required_keys__` alone: it knows no mark that was text when the class was made.
-        mark = typing.get_origin(annotation)
-        is_required = mark is typing.Required or (
-            mark is not typing.NotRequired and name in kind.__required_keys__
-        )
-        yield _Field(name, name, annotation, is_required)
-
-
-def _named_tuple_fields(record: Any) -> Iterator[_Field]:
-    kind = typing.get_origin(record) or record
-    for name, annotation in _hints(record).items():
-        yield _Field(name, name, annotation, name not in kind._field_defaults)
-
-
-def _dataclass_fields(record: Any) -> Iterator[_Field]:
-    hints = _hints(record)
-    for field in dataclasses.fields(typing.get_origin(record) or record):
-        if field.init:
-            missing = dataclasses.MISSING
-            is_required = field.default is missing and field.default_factory is missing
-            yield _Field(field.name, field.name, hints[field.name], is_required)
-
-
-def _attrs_fields(record: Any) -> Iterator[_Field]:
-    missing = sys.modules["attr"].NOTHING  # the package is there: it made the class
-    hints = _hints(record)
-    for field in (typing.get_origin(record) or record).__attrs_attrs__:
-        if field.init:
-            annotation = hints.get(field.name, Any)
-            yield _Field(field.name, field.alias, annotation, field.default is missing)
 
 
 def _at(place: str, read: Reader, value: Any) -> Any:
