@@ -53,6 +53,21 @@ def test_a_plugin_is_one_module_with_its_functions_only(tree):
     assert list(seconds) == ["analyze", "interpreter", "preinit", "snapshot", "shim"]
 
 
+@pytest.mark.parametrize(
+    ("modules", "most"),
+    [
+        ("extism", 20_000),
+        ("asyncio, logging, pathlib", 20_000),
+        ("datetime, decimal, hashlib, random", 150_000),
+    ],
+)
+def test_a_shared_plugin_is_small(tree, modules, most):
+    """What plug-ins often import is in the runtime; a plug-in that imports it does not grow."""
+    tree({"greet.py": f"import {modules}\n{GREET}"})
+
+    assert len(build("greet.py", shared=True)) < most
+
+
 def test_both_forms_of_the_command_write_the_same(tree, extism_py):
     """`IN OUT` and `IN -o OUT` give the same bytes; so does a build elsewhere, and the default name."""
     folder = tree({"greet.py": GREET})

@@ -87,6 +87,9 @@ class EventLoop(_Loop):  # type: ignore[misc]
     _make_read_pipe_transport = _make_write_pipe_transport = _refuse(NO_EVENTS)
     add_signal_handler = remove_signal_handler = _refuse(NO_SIGNALS)
     create_unix_connection = create_unix_server = _refuse(NO_SOCKETS)
+    sock_accept = sock_connect = sock_sendall = sock_sendto = _refuse(NO_SOCKETS)
+    sock_recv = sock_recv_into = sock_recvfrom = sock_recvfrom_into = _refuse(NO_SOCKETS)
+    _make_socket_transport = _make_datagram_transport = _refuse(NO_SOCKETS)
     _make_subprocess_transport = _refuse(NO_PROCESSES)
 
     def _process_events(self, event_list: list[object]) -> None:

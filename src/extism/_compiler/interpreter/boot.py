@@ -44,6 +44,7 @@ SYSCONFIG_DATA = "_sysconfigdata__wasi_wasm32-wasi"
 # What plugins and packages often import: started once here instead of in each build or first call. Not here:
 # `random` and what imports it, which would have to be seeded in the first call of every copy.
 COMMON = (
+    "asyncio",
     "base64",
     "bisect",
     "calendar",
