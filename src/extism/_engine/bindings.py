@@ -10,14 +10,19 @@ Every pointer is a plain address (`c_void_p`): the classes of the other files kn
 
 from __future__ import annotations
 
-import ctypes
 import sys
-from ctypes import (
+
+from extism._engine.foreign import (
+    CDLL,
     CFUNCTYPE,
     POINTER,
     Structure,
+    Union,
     c_bool,
     c_char_p,
+    c_double,
+    c_float,
+    c_int32,
     c_int64,
     c_size_t,
     c_ssize_t,
@@ -25,8 +30,8 @@ from ctypes import (
     c_uint32,
     c_uint64,
     c_void_p,
+    pythonapi,
 )
-
 from extism._engine.wheel import library_path
 
 TYPE_CHECKING = False
@@ -116,7 +121,7 @@ class ExceptionRef(Structure):
     )
 
 
-class _ExternUnion(ctypes.Union):
+class _ExternUnion(Union):
     _fields_ = (("func", Func), ("global_", Global), ("memory", Memory))
 
 
@@ -126,12 +131,12 @@ class Extern(Structure):
     _fields_ = (("kind", c_uint8), ("of", _ExternUnion))
 
 
-class _ValueUnion(ctypes.Union):
+class _ValueUnion(Union):
     _fields_ = (
-        ("i32", ctypes.c_int32),
+        ("i32", c_int32),
         ("i64", c_int64),
-        ("f32", ctypes.c_float),
-        ("f64", ctypes.c_double),
+        ("f32", c_float),
+        ("f64", c_double),
         ("v128", c_uint8 * 16),
         ("reference", c_uint64 * 3),
     )
@@ -308,7 +313,7 @@ class _Library:
     """The engine's functions as attributes, each declared when it is first used: most processes need a few."""
 
     def __init__(self, path: str) -> None:
-        self._library = ctypes.CDLL(path)
+        self._library = CDLL(path)
 
     def __getattr__(self, name: str) -> Any:
         if name not in SIGNATURES:
@@ -334,7 +339,7 @@ def _check_interpreter() -> None:
         ImportError: This is a sub-interpreter.
     """
     # Looked up by index, which gives functions of our own: those of `pythonapi` as attributes are everybody's.
-    this, first = (ctypes.pythonapi[f"PyInterpreterState_{name}"] for name in ("Get", "Main"))
+    this, first = (pythonapi[f"PyInterpreterState_{name}"] for name in ("Get", "Main"))
     this.restype = first.restype = c_void_p
     if this() != first():
         raise ImportError(

@@ -9,11 +9,11 @@ against the memory's size at that moment.
 from __future__ import annotations
 
 import struct
-from ctypes import byref, c_char, c_void_p, memmove, string_at
 
 from extism._engine.bindings import EXTERN_MEMORY, Extern, lib
 from extism._engine.faults import CallerTrap, Interrupted
 from extism._engine.fibers import Awaited
+from extism._engine.foreign import byref, c_char, c_void_p, memmove, string_at
 from extism._engine.shelter import sheltered
 from extism._engine.store import store_at
 from extism._engine.trampoline import SLOT, keep_raised, layout, running, trap

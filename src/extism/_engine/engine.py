@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock
-from ctypes import byref, c_void_p, string_at
 
 from extism._dataclass import dataclass
 from extism._engine.bindings import ByteVec, Handle, lib
 from extism._engine.faults import cause_first, error_text
+from extism._engine.foreign import byref, c_void_p, string_at
 from extism._engine.interrupts import Clock
 from extism.errors import CompileError
 

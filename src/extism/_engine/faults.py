@@ -7,10 +7,9 @@ means to a user is not decided here (`_runtime/outcome.py`).
 
 from __future__ import annotations
 
-from ctypes import byref, c_uint8, c_void_p, string_at
-
 from extism._dataclass import dataclass
 from extism._engine.bindings import ByteVec, PointerVec, lib
+from extism._engine.foreign import byref, c_uint8, c_void_p, string_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,7 +18,9 @@ hold all that they need.
 from __future__ import annotations
 
 import sys
-from ctypes import (
+
+from extism._engine.bindings import lib
+from extism._engine.foreign import (
     CFUNCTYPE,
     POINTER,
     Structure,
@@ -29,8 +31,6 @@ from ctypes import (
     c_size_t,
     c_void_p,
 )
-
-from extism._engine.bindings import lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

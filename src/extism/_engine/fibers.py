@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import sys
 from _thread import get_ident
-from ctypes import byref, c_char, c_size_t, c_uint64, c_void_p
 from struct import Struct
 
 from extism._cached import cache
 from extism._dataclass import dataclass
 from extism._engine.bindings import VALUE_KINDS, Func, Handle, lib
 from extism._engine.faults import Interrupted
+from extism._engine.foreign import byref, c_char, c_size_t, c_uint64, c_void_p
 from extism._engine.interrupts import BRISK_TICK, FIRST_TICKS, StopReason, depth, running_stores
 from extism._engine.stacks import levels
 from extism._engine.trampoline import running

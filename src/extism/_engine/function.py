@@ -6,10 +6,9 @@ What holds for all ways in (spans, faults, whose call it is) is `store.py`'s to 
 
 from __future__ import annotations
 
-from ctypes import byref, c_char, c_int32, c_size_t, c_void_p
-
 from extism._cached import cache
 from extism._engine.bindings import call_unchecked
+from extism._engine.foreign import byref, c_char, c_int32, c_size_t, c_void_p
 from extism._engine.trampoline import SLOT, layout, running
 
 TYPE_CHECKING = False

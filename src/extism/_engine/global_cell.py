@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ctypes import byref
 from typing import TYPE_CHECKING
 
 from extism._engine.bindings import Value, lib
 from extism._engine.faults import error_text
+from extism._engine.foreign import byref
 
 if TYPE_CHECKING:
     from extism._engine.bindings import Global

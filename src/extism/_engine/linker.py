@@ -7,12 +7,11 @@ of one store. One linker with the former is made for each compiled plugin and cl
 
 from __future__ import annotations
 
-from ctypes import addressof, byref, c_void_p
-
 from extism._cached import cache
 from extism._engine import bindings
 from extism._engine.bindings import EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_MEMORY, Extern, Handle, lib
 from extism._engine.faults import Fault, ProgramExit, error_text
+from extism._engine.foreign import addressof, byref, c_void_p
 from extism._engine.function import Function
 from extism._engine.memory import Memory
 from extism._engine.trampoline import Trampoline, functype, late, uncalled

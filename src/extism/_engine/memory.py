@@ -8,11 +8,19 @@ has become too short is still right as far as it goes; it is taken anew when mor
 
 from __future__ import annotations
 
-from ctypes import byref, c_char, c_int, c_ssize_t, c_uint64, c_void_p, py_object, pythonapi
-
 from extism._engine.bindings import Memory as MemoryStruct
 from extism._engine.bindings import lib
 from extism._engine.faults import error_text
+from extism._engine.foreign import (
+    byref,
+    c_char,
+    c_int,
+    c_ssize_t,
+    c_uint64,
+    c_void_p,
+    py_object,
+    pythonapi,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from __future__ import annotations
 import os
 import sys
 from _thread import _local, get_ident, get_native_id, stack_size
-from ctypes import CDLL, byref, c_size_t, c_uint64, c_void_p, create_string_buffer
 
+from extism._engine.foreign import CDLL, byref, c_char, c_size_t, c_uint64, c_void_p
 from extism._engine.interrupts import depth
 from extism.errors import CallError
 
@@ -152,29 +152,29 @@ def stack_bytes() -> int:
         if size is not None:
             return size
     if sys.platform == "darwin":
-        library.pthread_get_stacksize_np.restype = c_size_t
-        return int(library.pthread_get_stacksize_np(c_void_p(get_ident())))
+        size_of = library["pthread_get_stacksize_np"]
+        size_of.restype = c_size_t
+        return int(size_of(c_void_p(get_ident())))
     return _of_attributes(library)
 
 
 def _of_the_first_thread(library: CDLL) -> int | None:
     """Return how far its stack may grow; asking as for others reads all mappings, a quarter of a millisecond."""
-    limits = (
-        c_uint64 * 2
-    )()  # soft and hard; to import `resource` takes longer than to call a plugin
-    if library.getrlimit(_RLIMIT_STACK, limits):
+    # To import `resource`, which knows it too, takes longer than to call a plugin.
+    limits = (c_uint64 * 2)()
+    if library["getrlimit"](_RLIMIT_STACK, limits):
         return None
     size: int = limits[0]
     return LARGE_BYTES if size == _RLIM_INFINITY else size
 
 
 def _of_attributes(library: CDLL) -> int:
-    attributes = create_string_buffer(_ATTRIBUTES_BYTES)
+    attributes = (c_char * _ATTRIBUTES_BYTES)()
     size = c_size_t()
-    if library.pthread_getattr_np(c_void_p(get_ident()), attributes):
+    if library["pthread_getattr_np"](c_void_p(get_ident()), attributes):
         return stack_size()  # as good as it gets: 0 for one that was never set
-    library.pthread_attr_getstacksize(attributes, byref(size))
-    library.pthread_attr_destroy(attributes)
+    library["pthread_attr_getstacksize"](attributes, byref(size))
+    library["pthread_attr_destroy"](attributes)
     return size.value
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from _thread import allocate_lock, get_ident
 from _weakref import ref
-from ctypes import addressof, byref, c_uint64, c_void_p
 from time import monotonic
 
 from extism._dataclass import replace
@@ -27,6 +26,7 @@ from extism._engine.faults import (
     from_error,
     from_trap,
 )
+from extism._engine.foreign import addressof, byref, c_uint64, c_void_p
 from extism._engine.interrupts import SLICE_TICKS, arm, running_stores, stop_reason
 from extism._engine.shelter import sheltered
 from extism._engine.stacks import admit, levels

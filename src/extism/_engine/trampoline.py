@@ -12,10 +12,10 @@ from __future__ import annotations
 import struct
 from _operator import index
 from _thread import _local
-from ctypes import byref, c_char, c_void_p
 
 from extism._cached import cache
 from extism._engine.bindings import VALUE_KINDS, FuncCallback, PointerVec, lib
+from extism._engine.foreign import byref, c_char, c_void_p
 from extism._engine.shelter import sheltered
 
 TYPE_CHECKING = False

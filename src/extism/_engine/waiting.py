@@ -9,11 +9,11 @@ fiber, the function is called once and waits itself.
 from __future__ import annotations
 
 import struct
-from ctypes import byref, c_char
 
 from extism._engine.bindings import EXTERN_GLOBAL, Extern, Value, lib
 from extism._engine.faults import Interrupted
 from extism._engine.fibers import Awaited, Fiber
+from extism._engine.foreign import byref, c_char
 from extism._engine.interrupts import FIRST_TICKS
 from extism._engine.shelter import sheltered
 from extism._engine.trampoline import (

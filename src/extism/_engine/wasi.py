@@ -10,10 +10,10 @@ from __future__ import annotations
 import errno
 import os
 from _thread import get_ident
-from ctypes import byref, c_char_p, c_void_p, string_at
 
 from extism._dataclass import dataclass
 from extism._engine.bindings import ByteVec, WriteCallback, lib
+from extism._engine.foreign import byref, c_char_p, c_void_p, string_at
 from extism._engine.stacks import stand_in
 
 TYPE_CHECKING = False

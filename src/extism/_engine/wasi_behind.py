@@ -17,7 +17,6 @@ is about; the guest's own memory is not involved.
 from __future__ import annotations
 
 import struct
-from ctypes import addressof, byref, c_char, c_void_p, memmove, string_at
 
 from extism._cached import cache
 from extism._dataclass import dataclass
@@ -25,6 +24,7 @@ from extism._engine.bindings import Extern, Func, Instance, lib
 from extism._engine.bindings import Handle as CHandle
 from extism._engine.engine import wat_to_wasm
 from extism._engine.faults import CallerTrap, FaultKind, Interrupted, error_text
+from extism._engine.foreign import addressof, byref, c_char, c_void_p, memmove, string_at
 from extism._engine.trampoline import SLOT, layout
 from extism._engine.wasi_types import NAMESPACE, TYPES
 

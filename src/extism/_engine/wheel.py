@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import sys
 
+from extism._cached import cache
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
@@ -24,6 +26,7 @@ _LIBRARIES: Final = {
 }
 
 
+@cache
 def _package_folders() -> list[str]:
     # As `importlib.util.find_spec` does it, which takes 4 ms to import.
     for finder in sys.meta_path:

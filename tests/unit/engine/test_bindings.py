@@ -52,7 +52,7 @@ def width(kind) -> tuple[int, bool]:
     """How a C type is passed: in how many bytes, and whether as a float. (0, False) is void."""
     if kind is None:
         return 0, False
-    return ctypes.sizeof(kind), kind in {ctypes.c_float, ctypes.c_double}
+    return ctypes.sizeof(kind), getattr(kind, "_type_", None) in ("f", "d")
 
 
 @pytest.mark.parametrize("name", bindings.SIGNATURES)
