@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from extism._engine.cache import ModuleCache
     from extism._engine.engine import Engine, Module, Settings
     from extism._engine.linker import Linker
+    from extism._engine.wasi_bare import BareWasi
     from extism._runtime.linking import Part
     from extism.abi import HostImport
     from extism.functions import Function
@@ -209,16 +210,19 @@ class Recipe:
             fuel=self.fuel,
         )
 
-    def _world(self) -> Worlds | None:
+    def _world(self) -> Worlds | _BareWorlds | None:
         wasi = self.wasi
         if wasi is False:
             return None
+        paths, output = self.manifest.allowed_paths, inherited_output()
+        if wasi is True and not paths and output is None:
+            return _BareWorlds()
         from extism._capabilities.paths import mounts
         from extism.world import WasiOptions, Worlds
 
         if not isinstance(wasi, WasiOptions):
-            wasi = WasiOptions(stdout=inherited_output(), stderr=inherited_output())
-        return Worlds(wasi, mounts(self.manifest.allowed_paths))
+            wasi = WasiOptions(stdout=output, stderr=output)
+        return Worlds(wasi, mounts(paths))
 
     def _fused(
         self,
@@ -310,6 +314,17 @@ def _of_the_host(parts: Iterable[Part]) -> tuple[HostImport, ...]:
     from extism._runtime.env import host_imports
 
     return host_imports()
+
+
+class _BareWorlds:
+    """`Worlds` of plugins that are granted nothing, without what it takes to load that."""
+
+    is_measured = False
+
+    def __call__(self, _log: object) -> BareWasi:
+        from extism._engine.wasi_bare import BareWasi
+
+        return BareWasi()
 
 
 @cache

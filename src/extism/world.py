@@ -8,7 +8,8 @@ are granted by the manifest (`allowed_paths`), not here.
 from __future__ import annotations
 
 from extism._dataclass import dataclass, field
-from extism._engine.wasi import MAX_DISK_BYTES, MAX_NEW_FILES, MAX_OPEN_FILES, Preopen, Wasi
+from extism._engine.wasi import MAX_DISK_BYTES, MAX_NEW_FILES, Preopen, Wasi
+from extism._engine.wasi_bare import MAX_OPEN_FILES
 from extism.secret import Secret, reveal
 
 TYPE_CHECKING = False

@@ -33,8 +33,9 @@ OUTLINE = {
     f"extism._wasm{name}"
     for name in ("", ".cursor", ".entries", ".leb128", ".model", ".reader", ".valtypes")
 }
-WORLD = {
-    "extism._capabilities.paths", "extism._engine.wasi", "extism._engine.wasi_types", "extism.secret", "extism.world",
+BARE_WORLD = {"extism._engine.wasi_bare"}
+WORLD = BARE_WORLD | {
+    "extism._capabilities.paths", "extism._engine.wasi", "extism.secret", "extism.world",
 }  # fmt: skip
 FILES = {"extism._known"}
 HOST = {"extism._runtime.env"}
@@ -129,12 +130,20 @@ def test_a_plugin_from_bytes_loads_nothing_more(folder):
 
 
 @pytest.mark.parametrize("imports", ["", IMPORTS], ids=["imports nothing", "imports what waits"])
-def test_a_plugin_by_path_with_wasi_loads_wasi(folder, imports):
+def test_a_plugin_by_path_with_wasi_loads_an_empty_world(folder, imports):
     """And nothing else: what functions of WASI and of the host stand on is loaded when they are called."""
     source = '{"wasm": [{"path": "echo.wasm"}]}, wasi=True'
     _, loaded = start(folder, source, imports=imports)
 
-    assert loaded <= FIRST_USE | FILES | WORLD | (HOST if imports else set())
+    assert loaded <= FIRST_USE | FILES | BARE_WORLD | (HOST if imports else set())
+
+
+def test_a_plugin_that_is_granted_a_folder_loads_a_world(folder):
+    """What may be granted, and nothing else."""
+    source = '{"wasm": [{"path": "echo.wasm"}], "allowed_paths": {"ro:.": "/here"}}, wasi=True'
+    _, loaded = start(folder, source)
+
+    assert loaded <= FIRST_USE | FILES | WORLD
 
 
 def test_compiling_a_small_plugin_loads_no_tools(tmp_path):

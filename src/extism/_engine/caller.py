@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from extism._engine.store import Store
     from extism._engine.trampoline import Entry
-    from extism._engine.wasi import World
+    from extism._engine.wasi_bare import World
 
 __all__ = ["Caller", "entry"]
 

@@ -126,7 +126,7 @@ class Linker:
         Args:
             is_measured: Whether the worlds of those stores limit what files take (`Wasi.disk`).
         """
-        from extism._engine.wasi_types import MEASURED, NAMESPACE, SHADOWS, TYPES
+        from extism._engine.wasi_bare import MEASURED, NAMESPACE, SHADOWS, TYPES
 
         _raise(lib.wasmtime_linker_define_wasi(self._pointer))
         self.define_trampoline(NAMESPACE, "proc_exit", _proc_exit())

@@ -16,6 +16,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
     from typing import Any, Final, TypeVar
 
     F = TypeVar("F", bound="Callable[..., Any]")
@@ -29,6 +30,9 @@ _RESUME: Final = (lambda: None).__code__.co_code[0]
 _AFTER_YIELD_FROM: Final = 2
 """The operand of `RESUME` from which on no signal is handled, in CPython 3.11 to 3.14."""
 
+_changed: Final[dict[CodeType, CodeType]] = {}
+"""Each code that was changed: closures made by one function have one."""
+
 
 def sheltered(function: F) -> F:
     """
@@ -37,10 +41,17 @@ def sheltered(function: F) -> F:
     It must be one `try` that catches `BaseException`, and whatever the handler does must run before it ends.
     """
     code = function.__code__
+    changed = _changed.get(code)
+    if changed is None:
+        changed = _changed[code] = _without_a_look(code)
+    function.__code__ = changed
+    return function
+
+
+def _without_a_look(code: CodeType) -> CodeType:
     instructions = bytearray(code.co_code)
     for at in range(0, len(instructions), 2):
         if instructions[at] == _RESUME:
             instructions[at + 1] = _AFTER_YIELD_FROM
             break
-    function.__code__ = code.replace(co_code=bytes(instructions))
-    return function
+    return code.replace(co_code=bytes(instructions))

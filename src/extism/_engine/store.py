@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from extism._engine.engine import Engine
     from extism._engine.interrupts import Clock
-    from extism._engine.wasi import Wasi, World
+    from extism._engine.wasi_bare import BareWasi, World
 
     class Alarm(Protocol):
         """Who waits while a span is open: a lock, or something like it."""
@@ -100,7 +100,7 @@ class Store:
     is_on_fiber = False
     slice_ticks = SLICE_TICKS
 
-    def __init__(self, engine: Engine, *, wasi: Wasi | None = None) -> None:
+    def __init__(self, engine: Engine, *, wasi: BareWasi | None = None) -> None:
         self.engine = engine
         self.deadline: float | None = None
         self.raised: BaseException | None = None
@@ -352,7 +352,7 @@ class Store:
         lib.wasmtime_exnref_unroot(byref(thrown))
         return True
 
-    def _set_wasi(self, wasi: Wasi) -> None:
+    def _set_wasi(self, wasi: BareWasi) -> None:
         context = self.context
         pointer, self.world = wasi.configure(lambda: store_at(context).thread)
         _stores[context] = ref(self, lambda _: _stores.pop(context, None))

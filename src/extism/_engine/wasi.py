@@ -1,8 +1,8 @@
 """
 What a WASI program may see of the world: arguments, environment, standard streams, directories.
 
-Nothing is inherited unless asked for: no argument, no variable, an empty standard input, output that
-goes nowhere, no directory. Policy is not here; the caller has decided.
+Nothing is inherited unless asked for: who asks for nothing gets the world of `wasi_bare.py`. Policy is not here; the
+caller has decided.
 """
 
 from __future__ import annotations
@@ -15,18 +15,16 @@ from extism._dataclass import dataclass
 from extism._engine.bindings import ByteVec, WriteCallback, lib
 from extism._engine.foreign import byref, c_char_p, c_void_p, string_at
 from extism._engine.stacks import stand_in
+from extism._engine.wasi_bare import MAX_OPEN_FILES, BareWasi, Output, World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Final, Literal
+    from typing import Any, Final
 
     from extism._capabilities.files import Disk
 
-__all__ = ["MAX_DISK_BYTES", "MAX_NEW_FILES", "MAX_OPEN_FILES", "Preopen", "Wasi", "World"]
-
-MAX_OPEN_FILES: Final = 64
-"""Descriptors that a program may open, beside those that it is given."""
+__all__ = ["MAX_DISK_BYTES", "MAX_NEW_FILES", "Preopen", "Wasi"]
 
 MAX_DISK_BYTES: Final = 256 << 20
 """Bytes by which its files may grow, where nothing else is said."""
@@ -45,7 +43,7 @@ class Preopen:
 
 
 @dataclass(frozen=True)
-class Wasi:
+class Wasi(BareWasi):
     """
     The world of one store.
 
@@ -53,8 +51,7 @@ class Wasi:
         argv: Program arguments.
         env: Environment variables.
         stdin: All that standard input holds.
-        stdout: `None` discards, `"inherit"` is the host's own, a function is called with each write,
-            on a thread of the engine's.
+        stdout: Where output goes.
         stderr: The same.
         preopens: Directories, descriptors from 3 on in this order.
         max_open_files: Descriptors that it may have open beside those.
@@ -64,15 +61,15 @@ class Wasi:
     argv: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     stdin: bytes = b""
-    stdout: Callable[[bytes], object] | Literal["inherit"] | None = None
-    stderr: Callable[[bytes], object] | Literal["inherit"] | None = None
+    stdout: Output = None
+    stderr: Output = None
     preopens: tuple[Preopen, ...] = ()
     max_open_files: int = MAX_OPEN_FILES
     disk: Disk | None = None
 
     def configure(self, caller: Callable[[], int]) -> tuple[int, World]:
         """
-        Return a new configuration for a store, and what the house keeps of it.
+        Return the same, as far as it is granted anything.
 
         Args:
             caller: Gives the thread that runs the store's code.
@@ -112,27 +109,6 @@ class Wasi:
                 callback = WriteCallback(_writer(sink, caller))
                 keep.append(callback)
                 getattr(lib, f"wasi_config_set_{name}_custom")(pointer, callback, None, None)
-
-
-class World:
-    """
-    What the house knows of the world of one store.
-
-    Attributes:
-        opened: The inode of each descriptor that the program has opened.
-        max_open_files: How many that may be.
-        disk: The room that files may take; None for any.
-        behind: The `Behind` of the store; None until it is needed (`Caller.behind`).
-    """
-
-    __slots__ = ("_keep", "behind", "disk", "max_open_files", "opened")
-
-    def __init__(self, keep: list[Any], max_open_files: int, disk: Disk | None) -> None:
-        self._keep = keep
-        self.behind: Any = None
-        self.opened: dict[int, int] = {}
-        self.max_open_files = max_open_files
-        self.disk = disk
 
 
 def _strings(texts: Any) -> Any:

@@ -26,7 +26,7 @@ from extism._engine.engine import wat_to_wasm
 from extism._engine.faults import CallerTrap, FaultKind, Interrupted, error_text
 from extism._engine.foreign import addressof, byref, c_char, c_void_p, memmove, string_at
 from extism._engine.trampoline import SLOT, layout
-from extism._engine.wasi_types import NAMESPACE, TYPES
+from extism._engine.wasi_bare import NAMESPACE, TYPES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 The functions of WASI that stand before the engine's own: a table.
 
 The engine's WASI is trusted with everything but these: what sleeps or works long inside C, where the end of a
-call does not reach it; and what takes of the host without a bound. Which those are is said in `wasi_types.py`.
+call does not reach it; and what takes of the host without a bound. Which those are is said in `wasi_bare.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 
 from extism._engine import wasi_errno as errno
 from extism._engine.caller import entry
+from extism._engine.wasi_bare import TYPES
 from extism._engine.wasi_disk import (
     fd_allocate,
     fd_filestat_set_size,
@@ -25,7 +26,6 @@ from extism._engine.wasi_disk import (
 )
 from extism._engine.wasi_files import fd_close, fd_renumber, path_open
 from extism._engine.wasi_poll import poll_oneoff
-from extism._engine.wasi_types import TYPES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

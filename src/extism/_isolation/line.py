@@ -11,7 +11,7 @@ from extism._isolation.frames import Breach, Kind
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from extism._engine.wasi import Wasi
+    from extism._engine.wasi_bare import BareWasi
     from extism._isolation.frames import Bytes, Frame
     from extism._isolation.process import Worker
 
@@ -32,7 +32,7 @@ class Line:
         wasi: Where output goes; None without WASI.
     """
 
-    def __init__(self, worker: Worker, wasi: Wasi | None) -> None:
+    def __init__(self, worker: Worker, wasi: BareWasi | None) -> None:
         self.worker = worker
         self._streams = (None, None, None) if wasi is None else (None, wasi.stdout, wasi.stderr)
 

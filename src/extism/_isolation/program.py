@@ -23,7 +23,7 @@ from extism.errors import CompileError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from extism._engine.wasi import Wasi
+    from extism._engine.wasi_bare import BareWasi
     from extism._isolation.frames import Frame
     from extism._isolation.limits import WorkerLimits
     from extism._isolation.listing import Listing
@@ -158,7 +158,7 @@ class Lodging:
         """Return the exports that can be called, in the order of the module."""
         return self._program.callable_names()
 
-    def instance(self, wasi: Wasi | None) -> RemoteInstance:
+    def instance(self, wasi: BareWasi | None) -> RemoteInstance:
         """
         Return a new instance, to be started, in a fresh worker if the last one is gone.
 

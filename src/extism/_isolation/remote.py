@@ -27,7 +27,7 @@ from extism.errors import CallError, CallTimeout, Cancelled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from extism._engine.wasi import Wasi
+    from extism._engine.wasi_bare import BareWasi
     from extism._isolation.frames import Bytes
     from extism._isolation.listing import Listing
     from extism._isolation.process import Worker
@@ -65,7 +65,7 @@ class RemoteInstance:
     """
 
     def __init__(
-        self, worker: Worker, services: Services, listing: Listing, wasi: Wasi | None
+        self, worker: Worker, services: Services, listing: Listing, wasi: BareWasi | None
     ) -> None:
         self._is_worn = True
         self.fuel_used: int | None = None

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, Final, NoReturn
 
-    from extism._engine.wasi import Wasi
+    from extism._engine.wasi_bare import BareWasi
     from extism._isolation.stand_in import StandIn
     from extism._runtime.instance import Entry, Program
     from extism._runtime.kernel import Kernel
@@ -112,7 +112,7 @@ class Session:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._program: Program | None = None
-        self._wasi: Wasi | None = None
+        self._wasi: BareWasi | None = None
         self._instance: Instance | None = None
         self._names: list[str] = []
         self._entries: dict[str, Entry] = {}

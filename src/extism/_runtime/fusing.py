@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from extism import abi
 from extism._cached import cache
-from extism._digest import sha256
-from extism._runtime.kernel_source import kernel_text
+from extism._runtime.kernel_source import DIGESTS
 from extism._wasm.marks import PAUSING
 from extism._wasm.model import FuncType
 from extism.manifest import MAIN
@@ -75,8 +74,7 @@ def kernel_functions() -> tuple[abi.Function, ...]:
 @cache
 def fused_label(parts: tuple[str, ...], waits: tuple[tuple[str, str], ...] = ()) -> str:
     """Return the name of what `fuse` does with a kernel of `parts`, for the cache: it changes with what is done."""
-    digest = sha256(kernel_text(parts).encode()).hex()
-    return f"fused {_VERSION} {digest}" + (f" waits {waits}" if waits else "")
+    return f"fused {_VERSION} {DIGESTS[parts]}" + (f" waits {waits}" if waits else "")
 
 
 def home_of(parts: Sequence[Part]) -> Part | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from extism._engine.engine import Engine, Settings
     from extism._engine.engine import Module as Code
     from extism._engine.linker import InstancePre, Linker
-    from extism._engine.wasi import Wasi
+    from extism._engine.wasi_bare import BareWasi
     from extism._wasm.reader import Module as Outline
 
 __all__ = ["Homes", "Prepared", "Rest"]
@@ -95,7 +95,7 @@ class Homes:
         elif self._slotted is None:
             _ = self._mapped
 
-    def store(self, wasi: Wasi | None) -> tuple[Store, Prepared]:
+    def store(self, wasi: BareWasi | None) -> tuple[Store, Prepared]:
         """
         Return a new store, and what can be instantiated in it, once.
 

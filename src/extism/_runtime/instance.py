@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from extism._engine.engine import Module as Code
     from extism._engine.faults import Fault
     from extism._engine.linker import Linker
-    from extism._engine.wasi import Wasi
+    from extism._engine.wasi_bare import BareWasi
     from extism._runtime.awaited import AwaitedEntry
     from extism._runtime.budget import Budget
     from extism._runtime.call import Call
@@ -69,7 +69,7 @@ class Program:
     kernel: Code | None
     fused: Homes | None
     home: Unit
-    world: Callable[[Callable[[], PluginLog]], Wasi] | None
+    world: Callable[[Callable[[], PluginLog]], BareWasi] | None
     budget: Budget
     is_frail: bool
     fuel: int | None = None
@@ -113,7 +113,7 @@ class Program:
         """Return where one plugin is to live: in this process, without anything of its own."""
         return self
 
-    def instance(self, wasi: Wasi | None) -> Instance:
+    def instance(self, wasi: BareWasi | None) -> Instance:
         """Return a new copy, to be started; see `Instance`."""
         return Instance(self, wasi)
 
@@ -140,7 +140,7 @@ class Instance:
         OutOfMemory: What the modules begin with is more than the budget.
     """
 
-    def __init__(self, program: Program, wasi: Wasi | None = None) -> None:
+    def __init__(self, program: Program, wasi: BareWasi | None = None) -> None:
         if not program.budget.holds_the_start:
             raise creation_error(Exit(code=-1, is_out_of_memory=True))
         self.store, self._pre = _store(program, wasi)
@@ -388,7 +388,7 @@ class Instance:
         raise AssertionError("no instance, and no reason")
 
 
-def _store(program: Program, wasi: Wasi | None) -> tuple[Store, Prepared | None]:
+def _store(program: Program, wasi: BareWasi | None) -> tuple[Store, Prepared | None]:
     """Return a new store, and what is to live in it if the kernel is inside a module."""
     try:
         if program.fused is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import Any, Final
 
-__all__ = ["PARTS", "kernel_parts", "kernel_text", "kernel_wasm", "memory_count"]
+__all__ = ["DIGESTS", "PARTS", "kernel_parts", "kernel_text", "kernel_wasm", "memory_count"]
 
 PARTS: Final = {
     "levels": (
@@ -30,6 +30,19 @@ PARTS: Final = {
 What `kernel.wat` can be extended by, as `NAME.wat`: short ways to functions of the host.
 
 Each part exports functions under the host's names and imports the host's own, for what it leaves to them.
+"""
+
+DIGESTS: Final[dict[tuple[str, ...], str]] = {
+    (): "d3eced3f5745cc91",
+    ("levels",): "99e4bc6ed5cae32d",
+    ("shelf",): "5ad1426b24ebb203",
+    ("levels", "shelf"): "875397b5a1c4fcd5",
+}
+"""
+The first 16 digits of SHA-256 of the text of each kernel, by its parts.
+
+Native code is found by them: reading and hashing 55 KB of text would be a fifteenth of a load. A test says when the
+text has changed, and what they are then.
 """
 
 

@@ -117,9 +117,13 @@ class Cursor:
     def name(self) -> str:
         """Read a name: a length, then UTF-8."""
         start = self.offset
-        raw = self.take(self.u32())
+        length = self.u32()
+        first = self.offset
+        if length > self.end - first:
+            self.skip(length)  # raises
+        self.offset = end = first + length
         try:
-            return raw.decode("utf-8")
+            return self.data[first:end].decode()
         except UnicodeDecodeError:
             raise self.fail("a name is not UTF-8", start) from None
 

@@ -46,6 +46,8 @@ from extism._wasm.model import (
     TagType,
 )
 from extism._wasm.valtypes import (
+    plain_entries,
+    plain_functype,
     read_globaltype,
     read_memorytype,
     read_rectypes,
@@ -55,7 +57,7 @@ from extism.errors import WasmError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Final, TypeVar
 
     Item = TypeVar("Item")
@@ -176,6 +178,8 @@ class Module:
     @cached_property
     def types(self) -> tuple[SubType, ...]:
         """The type index space."""
+        if self._plain_types:
+            return tuple([SubType(plain_functype(entry)) for entry in self._plain_types])
         found: list[SubType] = []
 
         def read_group(cursor: Cursor) -> None:
@@ -189,6 +193,12 @@ class Module:
         return tuple(found)
 
     @cached_property
+    def _plain_types(self) -> tuple[bytes, ...]:
+        """Its entries as they stand, where all are plain function types."""
+        section = self.section(SectionId.TYPE)
+        return () if section is None else plain_entries(Cursor.over(section), MOST_ENTRIES)
+
+    @cached_property
     def imports(self) -> tuple[Import, ...]:
         """All imports with their full types."""
         return self._items(SectionId.IMPORT, self._import, smallest=4)
@@ -196,11 +206,19 @@ class Module:
     @cached_property
     def function_type_indices(self) -> tuple[int, ...]:
         """Type index of every function: first the imported ones, then the module's own."""
-        imported = (item.type_index for item in self.imports if item.kind == "func")
-        own = self._bytes_as_numbers(SectionId.FUNCTION) or self._items(
-            SectionId.FUNCTION, Cursor.u32
-        )
-        return (*(index for index in imported if index is not None), *own)
+        return (*self._imported_functions, *self._own_functions)
+
+    @cached_property
+    def _imported_functions(self) -> tuple[int, ...]:
+        """Type index of every imported function."""
+        found = [item.type_index for item in self.imports if item.kind == "func"]
+        return tuple([index for index in found if index is not None])
+
+    @cached_property
+    def _own_functions(self) -> Sequence[int]:
+        """Type index of every function of the module's own, as the bytes that say so where they can stay."""
+        numbers = self._bytes_as_numbers(SectionId.FUNCTION)
+        return numbers or self._items(SectionId.FUNCTION, Cursor.u32)
 
     @cached_property
     def tables(self) -> tuple[TableType, ...]:
@@ -266,10 +284,12 @@ class Module:
         Raises:
             WasmError: There is no such function, or its type is none of a function.
         """
-        indices = self.function_type_indices
-        if not 0 <= index < len(indices):
-            raise WasmError(f"function {index} of {len(indices)}", section="function")
-        return self._composite(indices[index], "function")
+        imported, own = self._imported_functions, self._own_functions
+        count = len(imported) + len(own)
+        if not 0 <= index < count:
+            raise WasmError(f"function {index} of {count}", section="function")
+        indices, at = (own, index - len(imported)) if index >= len(imported) else (imported, index)
+        return self._composite(indices[at], "function")
 
     def type_of(self, item: Import | Export) -> ExternType:
         """Return the type of what is imported or exported."""
@@ -341,6 +361,8 @@ class Module:
         return tuple(item.type for item in self.imports if isinstance(item.type, type_))
 
     def _composite(self, index: int, section: str) -> FuncType:
+        if index < len(self._plain_types):
+            return plain_functype(self._plain_types[index])
         if index >= len(self.types):
             raise WasmError(f"type {index} of {len(self.types)}", section=section)
         composite = self.types[index].composite

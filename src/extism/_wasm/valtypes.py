@@ -31,11 +31,13 @@ from extism.errors import WasmError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from extism._wasm.cursor import Cursor
 
 __all__ = [
+    "plain_entries",
+    "plain_functype",
     "read_globaltype",
     "read_heaptype",
     "read_limits",
@@ -95,9 +97,9 @@ _SINGLE_BYTES = bytes(SINGLE)
 _LAST_OF_ONE_BYTE = 0x7F
 """The largest number that LEB128 writes in one byte."""
 
-_MOST_PLAIN = 1000
-_plain: dict[bytes, tuple[ValType, ...]] = {}
-"""Lists of value types that were read, by their bytes."""
+_MOST_FUNCTYPES = 1000
+_functypes: dict[bytes, FuncType] = {}
+"""Function types that were asked for, by their bytes: modules have the same few."""
 
 
 def read_heaptype(cursor: Cursor) -> str:
@@ -218,43 +220,44 @@ def write_functype(func: FuncType) -> bytes:
     )
 
 
-def read_rectypes(cursor: Cursor) -> Iterable[SubType]:
-    """Read one entry of the type section: a type, or a recursion group of several."""
-    plain = _read_plain(cursor)
-    return _read_group(cursor) if plain is None else (plain,)
+def plain_entries(cursor: Cursor, most: int) -> tuple[bytes, ...]:
+    """
+    Return the entries of a type section as they stand, where all are function types with value types of one byte.
+
+    That is what compilers make of programs without a garbage collector, and what needs no decoding before somebody asks.
+    None at all for any other section, also for one that is malformed or has more than `most` entries.
+    """
+    count, data, start, end = cursor.u32(), cursor.data, cursor.offset, cursor.end
+    found = []
+    for _ in range(count if count <= most else 0):
+        if start + 2 >= end or data[start] != FUNC or data[start + 1] > _LAST_OF_ONE_BYTE:
+            return ()
+        results = start + 3 + data[start + 1]
+        if results > end or data[results - 1] > _LAST_OF_ONE_BYTE:
+            return ()
+        stop = results + data[results - 1]
+        kinds = data[start + 2 : results - 1] + data[results:stop]
+        if stop > end or kinds.translate(None, _SINGLE_BYTES):
+            return ()
+        found.append(data[start:stop])
+        start = stop
+    return tuple(found) if start == end else ()
 
 
-def _read_plain(cursor: Cursor) -> SubType | None:
-    """Read what nearly all entries are, a function type with value types of one byte each; None if this is none."""
-    data, start, limit = cursor.data, cursor.offset, cursor.end
-    if start + 2 >= limit or data[start] != FUNC:
-        return None
-    params = start + 2
-    results = params + data[params - 1] + 1
-    if results > limit or (end := results + data[results - 1]) > limit:
-        return None
-    if data[params - 1] > _LAST_OF_ONE_BYTE or data[results - 1] > _LAST_OF_ONE_BYTE:
-        return None
-    kinds = _plain_types(data[params : results - 1]), _plain_types(data[results:end])
-    if kinds[0] is None or kinds[1] is None:
-        return None
-    cursor.offset = end
-    return SubType(FuncType(kinds[0], kinds[1]))
-
-
-def _plain_types(data: bytes) -> tuple[ValType, ...] | None:
-    """Return the value types that these bytes are, one each; None if they are not. Modules repeat the same few."""
-    found = _plain.get(data)
+def plain_functype(entry: bytes) -> FuncType:
+    """Return the function type that an entry of `plain_entries` is."""
+    found = _functypes.get(entry)
     if found is None:
-        if data.translate(None, _SINGLE_BYTES):
-            return None
-        found = tuple([SINGLE[byte] for byte in data])
-        if len(_plain) < _MOST_PLAIN:
-            _plain[data] = found
+        results = 3 + entry[1]
+        kinds = entry[2 : results - 1], entry[results:]
+        found = FuncType(*[tuple([SINGLE[byte] for byte in each]) for each in kinds])
+        if len(_functypes) < _MOST_FUNCTYPES:
+            _functypes[entry] = found
     return found
 
 
-def _read_group(cursor: Cursor) -> Iterator[SubType]:
+def read_rectypes(cursor: Cursor) -> Iterator[SubType]:
+    """Read one entry of the type section: a type, or a recursion group of several."""
     if cursor.peek() != REC:
         yield _read_subtype(cursor, 1)
         return
