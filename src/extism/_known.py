@@ -1,9 +1,9 @@
 """
 Module files that were read before: what they are, without reading them again.
 
-A note in the vault tells, for the identity of a file (device, inode, size and times), the digest of its bytes and its
-husk (`_wasm/husk.py`). Whoever changes or replaces the file changes its identity, and nobody but this user can write
-notes. A plugin of 13 MB is thus loaded without looking at one of its bytes: its native code is found by the digest.
+A note in the vault tells, for the identity of a file (device, inode, size and times), the digest of its bytes. Whoever
+changes or replaces the file changes its identity, and nobody but this user can write notes. A plugin of 13 MB is thus loaded
+without looking at one of its bytes: its outline (`modules.py`) and its native code are found by the digest.
 
 What can go wrong: a file that is changed twice within a tick of the file system's clock keeps its times. So files that
 were changed in the last two seconds are never noted.
@@ -40,11 +40,10 @@ _DIGEST_BYTES: Final = 32
 
 @dataclass(frozen=True)
 class FileNote:
-    """What is known of a file: SHA-256 of its bytes, how many they are, and the module's husk."""
+    """What is known of a file: SHA-256 of its bytes, and how many they are."""
 
     digest: bytes
     size: int
-    husk: bytes
 
 
 class KnownFiles:
@@ -63,9 +62,9 @@ class KnownFiles:
             content = self._vault.read(_name(status))
         except (OSError, ValueError):
             return None  # whoever reads the file tells what is wrong with it
-        if content is None:
+        if content is None or len(content) != _DIGEST_BYTES:
             return None
-        return FileNote(content[:_DIGEST_BYTES], status.st_size, content[_DIGEST_BYTES:])
+        return FileNote(content, status.st_size)
 
     def was_read(self, path: str, before: os.stat_result, after: os.stat_result) -> None:
         """Hear of a file that was read, and of its status before and after that."""
@@ -79,10 +78,10 @@ class KnownFiles:
             return False
         return time.time() - max(status.st_mtime, status.st_ctime) > _SETTLED_AFTER
 
-    def note(self, path: str, digest: bytes, husk: bytes) -> None:
+    def note(self, path: str, digest: bytes) -> None:
         """Note what a file that was read was found to be, for the next time."""
         try:
-            self._vault.write(_name(self._read[path]), digest + husk)
+            self._vault.write(_name(self._read[path]), digest)
         except OSError as exc:
             detail("%s will be read again next time: %s", path, exc)
 

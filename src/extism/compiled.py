@@ -144,7 +144,7 @@ class CompiledPlugin:
             self.functions = []
             return
         with Stage("Unable to compile Extism plugin: "):
-            own = [loaded(module, recipe.settings, files) for module in modules]
+            own = [loaded(each, recipe.settings, cache.vault, files) for each in modules]
             found = _with_runtime(own, recipe.settings, cache)
         if is_ambient:
             self.functions = _used([each.part for each in found])
@@ -278,10 +278,9 @@ def _with_runtime(
     """Return the modules, and the runtime if one of them says that it needs one."""
     if all(abi.RUNTIME_SECTION not in each.part.outline.custom for each in modules):
         return modules
-    from extism._known import KnownFiles
     from extism.runtimes import with_runtime
 
-    return with_runtime(modules, settings, KnownFiles(cache.vault))
+    return with_runtime(modules, settings, cache.vault)
 
 
 def _allowed(patterns: Iterable[str]) -> AllowedHosts:

@@ -1,19 +1,20 @@
 """
 From the bytes of a plugin's modules, or from what is known of them, to parts that can be linked and compiled.
 
-The digest of a module comes first: what was loaded before is found by it, in this process or on disk, and then nothing
-here reads or decodes anything.
+The digest of a module comes first: what was loaded before is found by it, in this process or on disk, its outline
+(`_wasm/outline.py`) as its native code, and then nothing here reads or decodes anything.
 """
 
 from __future__ import annotations
 
 from extism import abi
-from extism._dataclass import dataclass
+from extism._dataclass import dataclass, replace
 from extism._digest import sha256
 from extism._engine.engine import shared_engine, wat_to_wasm
 from extism._kept import Kept
 from extism._runtime.linking import Part
-from extism._wasm.reader import read
+from extism._vault import detail
+from extism._wasm.outline import LAYOUT, SUFFIX, Outline
 from extism.errors import CompileError, WasmError
 from extism.sources import KnownModule
 
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 
     from extism._engine.engine import Settings
     from extism._known import KnownFiles
+    from extism._vault import Vault
     from extism.sources import ResolvedModule
 
 __all__ = ["Loaded", "digest_of", "loaded"]
 
 _LARGE: Final = 1 << 16
+
+_outlines = Kept(64, 1 << 20)
+"""By the digest of their modules; how large one is, its note says."""
 
 _digests = Kept(16, 64 << 20)
 """Of large `bytes`, by their `id`: hashing 13 MB takes 8 ms, and they never change."""
@@ -67,36 +72,79 @@ def digest_of(module: ResolvedModule | KnownModule) -> bytes:
 
 
 def loaded(
-    module: ResolvedModule | KnownModule, settings: Settings, files: KnownFiles | None
+    module: ResolvedModule | KnownModule,
+    settings: Settings,
+    vault: Vault,
+    files: KnownFiles | None = None,
 ) -> Loaded:
     """
-    Return a module read; what is no module at all is the engine's to describe.
+    Return a module with its outline; what is no module at all is the engine's to describe.
+
+    Args:
+        module: Where it is.
+        settings: Of the engine.
+        vault: Where outlines are noted.
+        files: Where its file is noted, if it comes from one.
 
     Raises:
         CompileError: It is malformed.
     """
     if isinstance(module, KnownModule):
-        part = Part(module.name, read(module.note.husk))
-        return Loaded(part, module.note.digest, module.note.size, lambda: module.data)
-    if not module.data.startswith(b"\0asm"):
+        digest, size = module.note.digest, module.note.size
+    elif module.data.startswith(b"\0asm"):
+        digest, size = digest_of(module), len(module.data)
+    else:
         wasm = wat_to_wasm(module.data, module.name)
-        return Loaded(_part(module.name, wasm, settings), sha256(wasm), len(wasm), lambda: wasm)
-    data, digest = module.data, digest_of(module)
-    part = _part(module.name, data, settings)
+        module, digest, size = replace(module, data=wasm), sha256(wasm), len(wasm)
+        files = None  # what is noted of a file is the digest of its bytes
+    outline = _noted(vault, digest)
+    if outline is None:
+        outline = _read(module.name, module.data, settings)
+        _note(vault, digest, outline)
     if files is not None and files.can_note(module.origin):
-        from extism._wasm.husk import husk
-
-        files.note(module.origin, digest, husk(part.outline, (abi.RUNTIME_SECTION,)))
-    return Loaded(part, digest, len(data), lambda: data)
+        files.note(module.origin, digest)
+    return Loaded(Part(module.name, outline), digest, size, lambda: module.data)
 
 
-def _part(name: str, wasm: bytes, settings: Settings) -> Part:
+def _read(name: str, wasm: bytes, settings: Settings) -> Outline:
+    from extism._wasm.reader import read
+
     try:
-        part = Part(name, read(wasm))
-        part.decode()
+        return Outline.of(read(wasm), (abi.RUNTIME_SECTION,))
     except WasmError as exc:
         shared_engine(settings).validate(wasm, name)
         raise CompileError(
             f"the engine takes this module, the toolkit does not: {exc}", module=name
         ) from exc
-    return part
+
+
+def _noted(vault: Vault, digest: bytes) -> Outline | None:
+    """Return the outline of a module that was read before, in this process or by this user."""
+    outline: Outline | None = _outlines.get(digest)
+    if outline is not None:
+        return outline
+    try:
+        note = vault.read(_name(digest))
+    except OSError as exc:
+        detail("a module is read again: %s", exc)
+        return None
+    if note is None:
+        return None
+    outline = Outline.from_note(note)
+    _outlines.put(digest, outline, len(note))
+    return outline
+
+
+def _note(vault: Vault, digest: bytes, outline: Outline) -> None:
+    note = outline.to_note()
+    _outlines.put(digest, outline, len(note))
+    if not vault.is_writable:
+        return
+    try:
+        vault.write(_name(digest), note)
+    except OSError as exc:
+        detail("a module will be read again next time: %s", exc)
+
+
+def _name(digest: bytes) -> str:
+    return f"{digest.hex()}-{LAYOUT}{SUFFIX}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from extism._engine.engine import Settings
     from extism._known import KnownFiles
-    from extism._wasm.reader import Module
+    from extism._vault import Vault
     from extism.modules import Loaded
     from extism.sources import KnownModule, ResolvedModule
 
@@ -46,20 +46,7 @@ class Need:
     package: str
 
 
-def need_of(outline: Module) -> Need | None:
-    """
-    Return what a module says that it has to be linked with; None for one that says nothing.
-
-    Raises:
-        CompileError: It cannot be read.
-    """
-    section = outline.custom.get(abi.RUNTIME_SECTION)
-    return None if section is None else _read(bytes(section.payload))
-
-
-def with_runtime(
-    modules: Sequence[Loaded], settings: Settings, files: KnownFiles
-) -> Sequence[Loaded]:
+def with_runtime(modules: Sequence[Loaded], settings: Settings, vault: Vault) -> Sequence[Loaded]:
     """
     Return the modules of a plug-in, with the runtime that its main module needs if it is not among them.
 
@@ -69,12 +56,13 @@ def with_runtime(
         CompileError: What the plug-in says of it cannot be read.
     """
     main = next((each for each in modules if each.part.name == MAIN), None)
-    need = None if main is None else need_of(main.part.outline)
-    if need is None:
+    said = None if main is None else main.part.outline.custom.get(abi.RUNTIME_SECTION)
+    if said is None:
         return modules
+    need = need_of(said)
     given = next((each for each in modules if each.part.name == need.name), None)
     if given is None:
-        return [*modules, _supplied(need, settings, files)]
+        return [*modules, _supplied(need, settings, vault)]
     if given.digest.hex() != need.digest:
         raise HashMismatch(
             f"the plugin was built for another runtime than the module {shown(need.name)} of the manifest: "
@@ -86,8 +74,14 @@ def with_runtime(
     return modules
 
 
-def _read(payload: bytes) -> Need:
-    words = payload.decode("utf-8", "replace").split()
+def need_of(said: bytes) -> Need:
+    """
+    Return what a module says in its section `extism.runtime` that it has to be linked with.
+
+    Raises:
+        CompileError: It cannot be read.
+    """
+    words = said.decode("utf-8", "replace").split()
     if len(words) != 3 or len(words[1]) != 64 or not _HEX.issuperset(words[1]):
         raise CompileError(
             f"the section {abi.RUNTIME_SECTION} should be a name, a SHA-256 and a package, not "
@@ -97,9 +91,11 @@ def _read(payload: bytes) -> Need:
     return Need(*words)
 
 
-def _supplied(need: Need, settings: Settings, files: KnownFiles) -> Loaded:
+def _supplied(need: Need, settings: Settings, vault: Vault) -> Loaded:
+    from extism._known import KnownFiles
     from extism.modules import digest_of, loaded
 
+    files = KnownFiles(vault)
     module = _kept(need, files)
     if module is None or digest_of(module).hex() != need.digest:
         module = _unpacked(need)
@@ -109,7 +105,7 @@ def _supplied(need: Need, settings: Settings, files: KnownFiles) -> Loaded:
             f"machine\n{_remedy(need)}",
             source=need.name,
         )
-    return loaded(module, settings, files)
+    return loaded(module, settings, vault, files)
 
 
 def _kept(need: Need, files: KnownFiles) -> ResolvedModule | KnownModule | None:

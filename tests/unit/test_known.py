@@ -12,6 +12,7 @@ from extism._engine.engine import wat_to_wasm
 from extism._known import FileNote, KnownFiles
 from extism._vault import Vault
 from extism.errors import HashMismatch, SourceError
+from extism.modules import _outlines
 from extism.recipe import _programs
 
 LONG_AGO = 1_000_000_000
@@ -58,6 +59,7 @@ def path(tmp_path, monkeypatch):
 def answer(path, **source):
     """What a plugin of the file says, made without anything that this process remembers."""
     _programs.clear()
+    _outlines.clear()
     manifest = {"wasm": [{"path": str(path), **source}]}
     with extism.Plugin(manifest, functions=[]) as plugin:
         return plugin.call("run", b"")
@@ -155,15 +157,38 @@ def test_a_forged_note_is_none(path, tmp_path):
     assert answer(path) == b"1"
 
 
+def test_what_a_module_shows_is_noted_and_not_read_again(path, monkeypatch):
+    """From a file or from bytes; whatever was written there by another is none."""
+    first = answer(path)
+    monkeypatch.setattr("extism._wasm.reader.read", None)
+    second = answer(path)
+    _outlines.clear()
+    with extism.Plugin(path.read_bytes(), functions=[], max_memory=None) as plugin:
+        third = plugin.call("run", b"")
+
+    assert (first, second, third) == (b"1", b"1", b"1")
+
+
+def test_a_forged_outline_is_none(path, tmp_path):
+    """It must be signed with the secret of the folder; the module is read, and noted again."""
+    answer(path)
+    (noted,) = (tmp_path / "cache" / "native").glob("*.outline")
+    right = noted.read_bytes()
+    noted.write_bytes(bytes(32) + right[32:])
+
+    assert answer(path) == b"1"
+    assert noted.read_bytes() == right
+
+
 def test_a_note_is_what_was_noted(tmp_path):
-    """Digest, size and husk; nothing for a file that is not there."""
+    """Digest and size; nothing for a file that is not there."""
     path = tmp_path / "plugin.wasm"
     path.write_bytes(bytes(1 << 16))
     os.utime(path, (LONG_AGO, LONG_AGO))
     files = KnownFiles(Vault(tmp_path / "vault"))
     status = path.stat()
     files.was_read(str(path), status, status)
-    files.note(str(path), b"d" * 32, b"husk")
+    files.note(str(path), b"d" * 32)
 
-    assert files.find(str(path)) == FileNote(b"d" * 32, 1 << 16, b"husk")
+    assert files.find(str(path)) == FileNote(b"d" * 32, 1 << 16)
     assert files.find(str(tmp_path / "other")) is None

@@ -182,9 +182,10 @@ def _limits(of: object, limits: Limits, imported: bool) -> dict[str, Any]:  # no
 
 
 def _runtime(module: Module) -> dict[str, str] | None:
-    need = need_of(module)
-    if need is None:
+    section = module.custom.get(abi.RUNTIME_SECTION)
+    if section is None:
         return None
+    need = need_of(bytes(section.payload))
     return {"name": need.name, "sha256": need.digest, "package": need.package}
 
 

@@ -64,7 +64,7 @@ _TEMPORARY_FOR: Final = 3600.0
 """Seconds after which a temporary file belongs to nobody any more."""
 
 _KNOWN_FOR: Final = 30 * 86400.0
-"""Seconds after which what was noted of a source is let go."""
+"""Seconds after which what was noted of a module is let go."""
 
 _LAYOUT: Final = 4
 """Changes with what lies beside an artefact: entries of other versions are left alone."""
@@ -246,10 +246,15 @@ def _machine() -> str:
 
 def _prune(directory: str) -> None:
     """Delete the artefacts used least recently, and temporary files that a crash left."""
-    from extism._known import SUFFIX
+    from extism import _known
+    from extism._wasm import outline
 
     found = files(directory)
-    stale_after = {TEMPORARY: _TEMPORARY_FOR, SUFFIX: _KNOWN_FOR}
+    stale_after = {
+        TEMPORARY: _TEMPORARY_FOR,
+        _known.SUFFIX: _KNOWN_FOR,
+        outline.SUFFIX: _KNOWN_FOR,
+    }
     for entry, status in found:
         kind = TEMPORARY if entry.name.startswith(TEMPORARY) else os.path.splitext(entry.name)[1]
         if time.time() - status.st_mtime > stale_after.get(kind, float("inf")):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final
 
-    from extism._wasm.reader import Module as Outline
+    from extism._wasm.outline import Outline
 
 __all__ = ["ENVIRONMENT", "Slots", "available", "configure", "fit"]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from extism._engine.store import Store
-    from extism._wasm.reader import Module
+    from extism._wasm.outline import Outline
 
 __all__ = ["FREE_ELEMENTS", "Budget", "metering"]
 
@@ -72,7 +72,7 @@ class Budget:
 
     max_bytes: int | None
     is_strict: bool
-    modules: tuple[Module, ...]
+    modules: tuple[Outline, ...]
 
     @cached_property
     def value(self) -> int:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from extism._runtime.linking import Part
-    from extism._wasm.reader import Module
+    from extism._wasm.outline import Outline
 
 __all__ = [
     "ENTRY",
@@ -99,16 +99,11 @@ _MAX_EXPORTS: Final = 1000
 """Each export gets an entry, which is compiled: more of them would take longer than they save."""
 
 
-def can_fuse(module: Module) -> bool:
+def can_fuse(module: Outline) -> bool:
     """Tell whether a module can take the kernel in, as far as its bytes show."""
-    types = module.types
     return (
         len(module.exports) <= _MAX_EXPORTS
         and not module.imported_count("memory")
         and not any(export.name.startswith(PREFIX) for export in module.exports)
-        and all(
-            types[item.type_index].is_plain
-            for item in module.imports
-            if item.module == abi.ENV and item.type_index is not None
-        )
+        and all(module.is_plain(item) for item in module.imports if item.module == abi.ENV)
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from extism._engine.engine import Module as Code
     from extism._engine.linker import InstancePre, Linker
     from extism._engine.wasi_bare import BareWasi
-    from extism._wasm.reader import Module as Outline
+    from extism._wasm.outline import Outline
 
 __all__ = ["Homes", "Prepared", "Rest"]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from extism._engine.engine import Module as Code
     from extism._engine.trampoline import Entry
     from extism._wasm.model import ExternType, Import
-    from extism._wasm.reader import Module as Outline
+    from extism._wasm.outline import Outline
     from extism.abi import HostImport
 
 __all__ = ["Part", "Unit", "check_imports", "host_linker", "in_order", "may_wait"]
@@ -40,11 +40,11 @@ _MAY_WAIT: Final = ((abi.ENV, "http_request"), (abi.WASI, "poll_oneoff"))
 @dataclass(frozen=True)
 class Part:
     """
-    One module of a plugin, read and not yet compiled.
+    One module of a plugin, not yet compiled.
 
     Attributes:
         name: What other modules import it as; `main` is the plugin itself.
-        outline: What its bytes say.
+        outline: What it shows to others.
     """
 
     name: str
@@ -54,16 +54,6 @@ class Part:
     def functions(self) -> Mapping[str, FuncType]:
         """The types of the exported functions."""
         return self.outline.exported_functions()
-
-    def decode(self) -> None:
-        """
-        Read all that is asked for later, so that a malformed section shows at once.
-
-        Raises:
-            WasmError: A section is malformed.
-        """
-        outline = self.outline
-        _ = self.functions, outline.imports, outline.memories, outline.start, outline.custom
 
     @property
     def is_command(self) -> bool:

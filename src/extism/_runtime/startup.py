@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from extism._engine.faults import Fault
     from extism._engine.linker import Instance
-    from extism._wasm.reader import Module as Outline
+    from extism._wasm.outline import Outline
 
 __all__ = ["initialise", "initialise_library", "runs_code"]
 

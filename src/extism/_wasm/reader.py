@@ -277,6 +277,10 @@ class Module:
         """Return how many entries of that index space are imported."""
         return sum(1 for item in self.imports if item.kind == kind)
 
+    def is_plain(self, item: Import) -> bool:
+        """Tell whether the type of what is imported is written as in the first version of WebAssembly."""
+        return item.type_index is None or self.types[item.type_index].is_plain
+
     def func_type(self, index: int) -> FuncType:
         """
         Return the type of a function.
