@@ -9,8 +9,8 @@ from wat_guests import ECHO, SHOUT, STATEFUL, UNREACHABLE, wat
 
 from extism._engine.engine import shared_engine, wat_to_wasm
 from extism._wasm.dump import dump
-from extism._wasm.husk import husk
 from extism._wasm.names import names_of, producers
+from extism._wasm.outline import Outline
 from extism._wasm.reader import Module, read
 from extism._wasm.rebuild import Changes, rebuild
 from extism._wasm.writer import write_sections
@@ -123,5 +123,5 @@ _QUESTIONS = (
     names_of,
     producers,
     dump,
-    husk,
+    lambda module: Outline.from_note(Outline.of(module).to_note()),
 )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from extism import abi
 from extism._capabilities.http import Response
 from extism._compiler.overlay import RUNTIME
-from extism._wasm.model import FuncType
+from extism._wasm.externs import FuncType
 from extism._wasm.reader import read
 from extism.bodies import is_async
 from extism.compiled import CompiledPlugin

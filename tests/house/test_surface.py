@@ -13,7 +13,7 @@ from extism import abi, errors
 from extism._engine.engine import wat_to_wasm
 from extism._runtime.env import host_imports
 from extism._runtime.kernel_source import kernel_wasm
-from extism._wasm.model import FuncType
+from extism._wasm.externs import FuncType
 from extism._wasm.reader import read
 
 HOSTS_OWN = {"accept", "begin", "budget", "reserve", "data", "meta"}

@@ -29,7 +29,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from extism import abi
-from extism._wasm.model import FuncType, SectionId
+from extism._wasm.externs import FuncType
+from extism._wasm.model import SectionId
 from extism._wasm.names import module_name, producers
 from extism._wasm.reader import read
 from extism.errors import WasmError
@@ -39,7 +40,7 @@ from extism.runtimes import need_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from extism._wasm.model import Export, Import, Limits
+    from extism._wasm.externs import Export, Import, Limits
     from extism._wasm.reader import Module
 
 __all__ = ["callable_names", "facts", "outline"]

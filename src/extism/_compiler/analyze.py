@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Final
 from extism import abi
 from extism._compiler.interface import RESERVED, Export, HostFunction
 from extism._compiler.references import Reference, references
-from extism._wasm.model import FuncType
+from extism._wasm.externs import FuncType
 from extism.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from extism._compiler.syntax import Source
-    from extism._wasm.model import ValType
+    from extism._wasm.externs import ValType
 
 __all__ = ["LIBRARY", "ModuleFacts", "Reference", "analyze"]
 

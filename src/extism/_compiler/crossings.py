@@ -21,12 +21,12 @@ from extism._wasm.assembly import (
     local_set,
     store,
 )
-from extism._wasm.model import FuncType
+from extism._wasm.externs import FuncType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from extism._wasm.model import ValType
+    from extism._wasm.externs import ValType
 
 __all__ = ["CELL", "SLOT", "Body", "plugin_function", "shared_function", "slot"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from extism._wasm.model import FuncType
+from extism._wasm.externs import FuncType
 from extism.errors import BuildError
 
 if TYPE_CHECKING:

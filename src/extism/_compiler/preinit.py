@@ -30,8 +30,8 @@ from extism._engine.faults import Fault, FaultKind
 from extism._engine.linker import Linker
 from extism._engine.store import Store
 from extism._engine.wasi import Preopen, Wasi
+from extism._wasm.externs import FuncType
 from extism._wasm.instrument import instrument
-from extism._wasm.model import FuncType
 from extism._wasm.snapshot import snapshot
 from extism.errors import BuildError
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from extism._engine.cache import ModuleCache
     from extism._engine.engine import Module
     from extism._engine.memory import Memory
-    from extism._wasm.model import ValType
+    from extism._wasm.externs import ValType
 
 __all__ = ["Loaded", "guest_files", "load", "start"]
 

@@ -38,10 +38,11 @@ from extism._runtime.kernel import BUDGET
 from extism._runtime.kernel_source import kernel_wasm
 from extism._wasm.assembly import END, call, const, local_get
 from extism._wasm.cursor import Cursor
+from extism._wasm.externs import FuncType
 from extism._wasm.inline import Inlining, straight
 from extism._wasm.leb128 import write_unsigned
 from extism._wasm.meter import Meter
-from extism._wasm.model import FuncType, SectionId
+from extism._wasm.model import SectionId
 from extism._wasm.names import names_of
 from extism._wasm.pausing import add_flag, pausing
 from extism._wasm.reader import read
@@ -56,7 +57,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from typing import Final
 
-    from extism._wasm.model import Kind, Section
+    from extism._wasm.externs import Kind
+    from extism._wasm.model import Section
     from extism._wasm.reader import Module
 
 __all__ = ["fuse"]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from extism import abi
 from extism._cached import cache
 from extism._runtime.kernel_source import DIGESTS
+from extism._wasm.externs import FuncType
 from extism._wasm.marks import PAUSING
-from extism._wasm.model import FuncType
 from extism.manifest import MAIN
 
 TYPE_CHECKING = False

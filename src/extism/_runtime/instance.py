@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from extism._runtime.call import Call
     from extism._runtime.homes import Homes, Prepared, Rest
     from extism._runtime.linking import Unit
-    from extism._wasm.model import FuncType
+    from extism._wasm.externs import FuncType
 
 __all__ = ["Entry", "Instance", "Program"]
 

@@ -13,7 +13,7 @@ from extism._cached import cache, cached_property
 from extism._dataclass import dataclass
 from extism._engine.linker import Linker
 from extism._engine.trampoline import Trampoline, late
-from extism._wasm.model import FuncType
+from extism._wasm.externs import FuncType
 from extism.errors import LinkError
 from extism.escapes import shown
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from extism._engine.engine import Engine
     from extism._engine.engine import Module as Code
     from extism._engine.trampoline import Entry
-    from extism._wasm.model import ExternType, Import
+    from extism._wasm.externs import ExternType, Import
     from extism._wasm.outline import Outline
     from extism.abi import HostImport
 

@@ -17,7 +17,7 @@ A library has `_initialize` run and nothing else. `_start` is never run unless i
 from __future__ import annotations
 
 from extism._runtime.outcome import CREATION
-from extism._wasm.model import FuncType
+from extism._wasm.externs import FuncType
 from extism.errors import LinkError
 
 TYPE_CHECKING = False

@@ -10,7 +10,7 @@ from extism.escapes import shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from extism._wasm.model import FuncType
+    from extism._wasm.externs import FuncType
 
 __all__ = ["not_callable", "not_found"]
 

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, TypeAlias
 
-    from extism._wasm.model import ValType
+    from extism._wasm.externs import ValType
 
 __all__ = [
     "DROP",

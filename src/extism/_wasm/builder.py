@@ -27,17 +27,9 @@ from typing import TYPE_CHECKING
 from extism._wasm.assembly import END, const
 from extism._wasm.cursor import Cursor
 from extism._wasm.entries import read_table
+from extism._wasm.externs import FuncType, Import, MemoryType, TableType, TagType
 from extism._wasm.leb128 import write_unsigned
-from extism._wasm.model import (
-    ElementSegment,
-    FuncType,
-    Global,
-    Import,
-    MemoryType,
-    SectionId,
-    TableType,
-    TagType,
-)
+from extism._wasm.model import ElementSegment, Global, SectionId
 from extism._wasm.names import producers, write_producers
 from extism._wasm.reader import HEADER, Module
 from extism._wasm.rebuild import Changes, rebuild
@@ -61,8 +53,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from extism._wasm.assembly import Value
+    from extism._wasm.externs import ExternType, GlobalType, Kind, Limits, ValType
     from extism._wasm.instructions import Space
-    from extism._wasm.model import DataSegment, ExternType, GlobalType, Kind, Limits, ValType
+    from extism._wasm.model import DataSegment
 
 __all__ = ["Builder"]
 

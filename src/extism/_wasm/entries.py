@@ -10,7 +10,8 @@ Source:
 
 from __future__ import annotations
 
-from extism._wasm.model import DataSegment, ElementSegment, Export, Global, Kind, TableType
+from extism._wasm.externs import Export, Kind, TableType
+from extism._wasm.model import DataSegment, ElementSegment, Global
 from extism._wasm.valtypes import read_globaltype, read_tabletype, read_valtype
 
 TYPE_CHECKING = False

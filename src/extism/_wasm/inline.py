@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Final
 
-    from extism._wasm.model import FuncType, ValType
+    from extism._wasm.externs import FuncType, ValType
 
 __all__ = ["Inlining", "Straight", "straight"]
 

@@ -28,7 +28,7 @@ from extism.errors import WasmError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from extism._wasm.model import Kind
+    from extism._wasm.externs import Kind
     from extism._wasm.reader import Module
 
 __all__ = ["Instrumented", "instrument"]

@@ -25,9 +25,10 @@ from __future__ import annotations
 from extism._dataclass import dataclass
 from extism._wasm import assembly as asm
 from extism._wasm.assembly import const, global_get, global_set, local_get, local_set
+from extism._wasm.externs import FuncType, GlobalType, Import
 from extism._wasm.leb128 import write_unsigned
 from extism._wasm.marks import ELEMENT_BYTES, ENDED, REFUSED, STRICT
-from extism._wasm.model import FuncType, GlobalType, Import, SectionId
+from extism._wasm.model import SectionId
 from extism._wasm.pausing import add_flag, pausing
 from extism._wasm.reader import read
 from extism._wasm.rebuild import Changes, rebuild
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Final, TypeVar
 
+    from extism._wasm.externs import Limits
     from extism._wasm.instructions import Space
-    from extism._wasm.model import Limits
     from extism._wasm.reader import Module
     from extism._wasm.relocate import Move
 

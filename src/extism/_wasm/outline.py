@@ -20,7 +20,7 @@ import marshal
 
 from extism._cached import cached_property
 from extism._dataclass import dataclass
-from extism._wasm.model import (
+from extism._wasm.externs import (
     Export,
     FuncType,
     GlobalType,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import Any, Final
 
-    from extism._wasm.model import ExternType, Kind
+    from extism._wasm.externs import ExternType, Kind
     from extism._wasm.reader import Module
 
 __all__ = ["LAYOUT", "SUFFIX", "Outline"]

@@ -27,8 +27,9 @@ Before and after::
 from __future__ import annotations
 
 from extism._wasm import assembly as asm
+from extism._wasm.externs import FuncType, GlobalType
 from extism._wasm.marks import PAUSING
-from extism._wasm.model import FuncType, Global, GlobalType, SectionId
+from extism._wasm.model import Global, SectionId
 from extism._wasm.writer import write_export, write_global
 
 TYPE_CHECKING = False

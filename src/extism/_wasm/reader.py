@@ -27,23 +27,25 @@ from extism._wasm.entries import (
     read_kind,
     read_table,
 )
-from extism._wasm.model import (
-    SECTION_NAMES,
-    DataSegment,
-    ElementSegment,
+from extism._wasm.externs import (
     Export,
     ExternType,
     FuncType,
-    Global,
     GlobalType,
     Import,
     Kind,
     MemoryType,
+    TableType,
+    TagType,
+)
+from extism._wasm.model import (
+    SECTION_NAMES,
+    DataSegment,
+    ElementSegment,
+    Global,
     Section,
     SectionId,
     SubType,
-    TableType,
-    TagType,
 )
 from extism._wasm.valtypes import (
     plain_entries,

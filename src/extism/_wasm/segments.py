@@ -22,7 +22,7 @@ from extism._wasm.model import DataSegment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from extism._wasm.model import MemoryType
+    from extism._wasm.externs import MemoryType
 
 __all__ = ["GAP", "MOST", "runs", "segments"]
 

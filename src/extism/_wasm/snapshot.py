@@ -25,7 +25,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from extism._wasm.builder import Builder
-from extism._wasm.model import DataSegment, Limits, MemoryType
+from extism._wasm.model import DataSegment
 from extism._wasm.reader import read
 from extism._wasm.segments import MOST, segments
 from extism.errors import WasmError
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from extism._wasm.assembly import Value
+    from extism._wasm.externs import Limits, MemoryType
     from extism._wasm.reader import Module
 
 __all__ = ["snapshot"]

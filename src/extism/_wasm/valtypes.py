@@ -11,22 +11,17 @@ Source:
 
 from __future__ import annotations
 
-from extism._wasm.leb128 import write_signed, write_unsigned
-from extism._wasm.model import (
+from extism._wasm.externs import (
     PAGE_SIZE_LOG2,
-    ArrayType,
-    CompositeType,
-    ContType,
-    FieldType,
     FuncType,
     GlobalType,
     Limits,
     MemoryType,
-    StructType,
-    SubType,
     TableType,
     ValType,
 )
+from extism._wasm.leb128 import write_signed, write_unsigned
+from extism._wasm.model import ArrayType, CompositeType, ContType, FieldType, StructType, SubType
 from extism.errors import WasmError
 
 TYPE_CHECKING = False

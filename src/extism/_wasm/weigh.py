@@ -25,9 +25,10 @@ from itertools import accumulate
 from extism._cached import cached_property
 from extism._dataclass import dataclass
 from extism._wasm.cursor import Cursor
+from extism._wasm.externs import FuncType
 from extism._wasm.initial import initial_steps
 from extism._wasm.instructions import plain_run, read_opcode, skip_immediate
-from extism._wasm.model import FuncType, SectionId
+from extism._wasm.model import SectionId
 from extism._wasm.valtypes import read_valtype
 
 TYPE_CHECKING = False

@@ -13,8 +13,9 @@ from __future__ import annotations
 from itertools import groupby
 
 from extism._wasm.entries import KINDS, TABLE_WITH_INIT
+from extism._wasm.externs import GlobalType, MemoryType, TableType
 from extism._wasm.leb128 import write_unsigned
-from extism._wasm.model import SECTION_NAMES, GlobalType, MemoryType, Section, SectionId, TableType
+from extism._wasm.model import SECTION_NAMES, Section, SectionId
 from extism._wasm.reader import HEADER
 from extism._wasm.valtypes import (
     write_globaltype,
@@ -28,15 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from extism._wasm.model import (
-        DataSegment,
-        ElementSegment,
-        ExternType,
-        Global,
-        Import,
-        Kind,
-        ValType,
-    )
+    from extism._wasm.externs import ExternType, Import, Kind, ValType
+    from extism._wasm.model import DataSegment, ElementSegment, Global
     from extism._wasm.reader import Module
 
 __all__ = [

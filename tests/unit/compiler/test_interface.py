@@ -12,7 +12,7 @@ from extism._compiler.interface import (
     combine,
     typed,
 )
-from extism._wasm.model import FuncType
+from extism._wasm.externs import FuncType
 from extism.errors import BuildError
 
 RULE = "only functions at the top level of a module, marked with @extism.plugin_fn or @extism.shared_fn, can be exported"

@@ -10,7 +10,7 @@ import wasmtime
 from extism._compiler.doors import SPARE_SLOTS, opened
 from extism._compiler.interface import Exported, HostFunction
 from extism._compiler.overlay import overlay
-from extism._wasm.model import FuncType
+from extism._wasm.externs import FuncType
 from extism._wasm.patch import initial_memory
 from extism._wasm.reader import read
 from extism.errors import BuildError

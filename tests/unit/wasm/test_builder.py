@@ -23,17 +23,16 @@ from extism._wasm.assembly import (
     ref_null,
 )
 from extism._wasm.builder import Builder
-from extism._wasm.model import (
-    DataSegment,
+from extism._wasm.externs import (
     FuncType,
     GlobalType,
     Import,
     Limits,
     MemoryType,
-    SectionId,
     TableType,
     TagType,
 )
+from extism._wasm.model import DataSegment, SectionId
 from extism._wasm.names import module_name, names_of, producers
 from extism._wasm.reader import Module, read
 from extism._wasm.writer import new_custom, write_sections

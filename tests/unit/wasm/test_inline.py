@@ -8,8 +8,9 @@ from extism._engine.engine import shared_engine, wat_to_wasm
 from extism._engine.linker import Linker
 from extism._engine.store import Store
 from extism._wasm.cursor import Cursor
+from extism._wasm.externs import FuncType
 from extism._wasm.inline import Inlining, straight
-from extism._wasm.model import FuncType, SectionId
+from extism._wasm.model import SectionId
 from extism._wasm.reader import read
 from extism._wasm.rebuild import Changes, rebuild
 from extism._wasm.relocate import Renumbering, renumber_code

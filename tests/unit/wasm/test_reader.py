@@ -19,25 +19,27 @@ from extism._wasm.entries import (
     read_global,
     read_table,
 )
+from extism._wasm.externs import (
+    Export,
+    FuncType,
+    GlobalType,
+    Import,
+    Limits,
+    MemoryType,
+    TableType,
+    TagType,
+)
 from extism._wasm.leb128 import write_unsigned
 from extism._wasm.model import (
     ArrayType,
     DataSegment,
     ElementSegment,
-    Export,
     FieldType,
-    FuncType,
     Global,
-    GlobalType,
-    Import,
-    Limits,
-    MemoryType,
     Section,
     SectionId,
     StructType,
     SubType,
-    TableType,
-    TagType,
 )
 from extism._wasm.names import names_of, producers
 from extism._wasm.reader import HEADER, Module, read

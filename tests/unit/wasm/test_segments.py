@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extism._wasm.assembly import END, const
-from extism._wasm.model import DataSegment, Limits, MemoryType
+from extism._wasm.externs import Limits, MemoryType
+from extism._wasm.model import DataSegment
 from extism._wasm.segments import GAP, runs, segments
 
 CASES = [

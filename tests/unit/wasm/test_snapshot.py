@@ -6,8 +6,9 @@ import pytest
 from c_guests import compile_c
 from oracle import Live, validate, wat
 
+from extism._wasm.externs import Limits, MemoryType
 from extism._wasm.instrument import Instrumented, instrument
-from extism._wasm.model import Limits, MemoryType, SectionId
+from extism._wasm.model import SectionId
 from extism._wasm.reader import read
 from extism._wasm.snapshot import snapshot
 from extism.errors import WasmError
