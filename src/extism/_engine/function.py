@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Final, TypeAlias
 
-    from extism._engine.bindings import Func
     from extism._engine.faults import Fault
     from extism._engine.store import Store
 
@@ -26,15 +25,21 @@ Quick: TypeAlias = "Callable[[object, int], tuple[Any, ...] | Fault]"
 """Called with data (see `Store.enter`) and an integer; gives results, or how the code ended badly."""
 
 
+_FUNC_BYTES: Final = 16
+"""Of a `wasmtime_func_t`."""
+
+
 class _Kind:
     """What functions of one type have in common: a thousand plugins share it."""
 
-    __slots__ = ("count", "pack", "slots", "unpack")
+    __slots__ = ("buffer", "count", "pack", "place", "unpack")
 
     def __init__(self, params: tuple[str, ...], results: tuple[str, ...]) -> None:
         count = max(len(params), len(results), 1)
         self.count = c_size_t(count)
-        self.slots: Any = c_char * (SLOT * count)
+        # The values, and behind them what the engine knows the function by: one object instead of two.
+        self.place = SLOT * count
+        self.buffer: Any = c_char * (self.place + _FUNC_BYTES)
         self.pack = layout(params).pack_into
         self.unpack = layout(results).unpack_from
 
@@ -61,17 +66,18 @@ class Function:
     )
 
     def __init__(
-        self, store: Store, func: Func, params: Sequence[str], results: Sequence[str]
+        self, store: Store, func: bytes, params: Sequence[str], results: Sequence[str]
     ) -> None:
         self.store = store
         kind = _kind(tuple(params), tuple(results))
-        self._buffer = kind.slots()
+        self._buffer = kind.buffer()
+        self._buffer[kind.place :] = func
         self._cell = c_int32.from_buffer(self._buffer)
         self._trap = store.trap
         # Not addresses: these hold what they refer to.
         self._arguments = (
             c_void_p(store.context),
-            byref(func),
+            byref(self._buffer, kind.place),
             byref(self._buffer),
             kind.count,
             byref(store.trap),

@@ -137,7 +137,7 @@ class Linker:
         """Let modules of the same store import every export of `instance`."""
         space = namespace.encode()
         error = lib.wasmtime_linker_define_instance(
-            self._pointer, instance.store.context, space, len(space), byref(instance.struct)
+            self._pointer, instance.store.context, space, len(space), instance.struct
         )
         _raise(error, namespace)
 
@@ -172,7 +172,7 @@ class Linker:
         Raises:
             LinkError: An import is missing or has another type; the text is the engine's.
         """
-        instance = Instance(store)
+        struct = bindings.Instance()
         store.keep((self._trampolines, module))
         fault = store.enter(
             data,
@@ -180,9 +180,9 @@ class Linker:
             self._pointer,
             store.context,
             module.pointer,
-            instance.address,
+            addressof(struct),
         )
-        return fault or instance
+        return fault or Instance(store, bytes(struct))
 
     def prepare(self, module: Module) -> InstancePre:
         """
@@ -207,27 +207,30 @@ class InstancePre:
 
     def instantiate(self, store: Store, data: object = None) -> Instance | Fault:
         """Return a new instance in `store`, or how its start function ended badly."""
-        instance = Instance(store)
+        struct = bindings.Instance()
         store.keep(self._keep)
         fault = store.enter(
             data,
             lib.wasmtime_instance_pre_instantiate,
             self._pointer,
             store.context,
-            instance.address,
+            addressof(struct),
         )
-        return fault or instance
+        return fault or Instance(store, bytes(struct))
 
 
 class Instance:
-    """An instance in a store; its exports by name."""
+    """
+    An instance in a store; its exports by name.
 
-    __slots__ = ("address", "store", "struct")
+    What the engine knows it by, like its memories and functions, is kept as `bytes`: half as large as a struct of ctypes.
+    """
 
-    def __init__(self, store: Store) -> None:
+    __slots__ = ("store", "struct")
+
+    def __init__(self, store: Store, struct: bytes) -> None:
         self.store = store
-        self.struct = bindings.Instance()
-        self.address = addressof(self.struct)
+        self.struct = struct
 
     def extern(self, name: str) -> Extern:
         """
@@ -239,7 +242,7 @@ class Instance:
         label = name.encode()
         extern = Extern()
         if not lib.wasmtime_instance_export_get(
-            self.store.context, self.address, label, len(label), byref(extern)
+            self.store.context, self.struct, label, len(label), byref(extern)
         ):
             raise KeyError(name)
         return extern
@@ -254,7 +257,7 @@ class Instance:
             KeyError: There is no such function.
         """
         extern = self._extern_of_kind(name, EXTERN_FUNC)
-        return Function(self.store, bindings.Func.from_buffer_copy(extern.of.func), params, results)
+        return Function(self.store, bytes(extern.of.func), params, results)
 
     def fiber(self, name: str, params: Sequence[str], results: Sequence[str]) -> Fiber:
         """
@@ -281,7 +284,7 @@ class Instance:
             KeyError: There is no such memory.
         """
         extern = self._extern_of_kind(name, EXTERN_MEMORY)
-        return Memory(self.store, bindings.Memory.from_buffer_copy(extern.of.memory), size)
+        return Memory(self.store, bytes(extern.of.memory), size)
 
     def global_(self, name: str) -> GlobalCell:
         """

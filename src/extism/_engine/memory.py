@@ -8,7 +8,6 @@ has become too short is still right as far as it goes; it is taken anew when mor
 
 from __future__ import annotations
 
-from extism._engine.bindings import Memory as MemoryStruct
 from extism._engine.bindings import lib
 from extism._engine.faults import error_text
 from extism._engine.foreign import (
@@ -40,7 +39,7 @@ class Memory:
 
     __slots__ = ("_store", "_struct", "_view")
 
-    def __init__(self, store: Store, struct: MemoryStruct, size: int | None = None) -> None:
+    def __init__(self, store: Store, struct: bytes, size: int | None = None) -> None:
         self._store = store
         self._struct = struct
         self._view = self._map(self.size if size is None else size)
@@ -48,7 +47,7 @@ class Memory:
     @property
     def size(self) -> int:
         """The size in bytes at this moment."""
-        size: int = lib.wasmtime_memory_data_size(self._store.context, byref(self._struct))
+        size: int = lib.wasmtime_memory_data_size(self._store.context, self._struct)
         return size
 
     def view(self, end: int = 0) -> memoryview:
@@ -93,9 +92,7 @@ class Memory:
     def grow(self, pages: int) -> int | None:
         """Add `pages` of 64 KiB and return the old size in pages; None when a limit forbids it."""
         before = c_uint64()
-        error = lib.wasmtime_memory_grow(
-            self._store.context, byref(self._struct), pages, byref(before)
-        )
+        error = lib.wasmtime_memory_grow(self._store.context, self._struct, pages, byref(before))
         if error:
             error_text(error)
             return None
@@ -114,7 +111,7 @@ class Memory:
         return memoryview(array).cast("B")
 
     def _address(self) -> int:
-        address: int = lib.wasmtime_memory_data(self._store.context, byref(self._struct))
+        address: int = lib.wasmtime_memory_data(self._store.context, self._struct)
         return address
 
     def _map(self, size: int) -> memoryview:

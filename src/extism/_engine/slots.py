@@ -67,10 +67,21 @@ _SETTINGS: Final = {
 
 
 class Slots:
-    """How many of an engine's slots are free; safe to use from any thread."""
+    """
+    How many of an engine's slots are free; safe to use from any thread.
+
+    Attributes:
+        deleter: Deletes a store of C's that has a slot, and gives the slot back.
+    """
 
     def __init__(self, count: int) -> None:
-        self._free = [None] * count
+        self._free = free = [None] * count
+
+        def delete(store: int) -> None:
+            lib.wasmtime_store_delete(store)
+            free.append(None)
+
+        self.deleter = delete  # and no method, of which each store would make an object
 
     def take(self) -> bool:
         """Take a slot, if there is one."""
@@ -79,11 +90,6 @@ class Slots:
         except IndexError:
             return False
         return True
-
-    def deleter(self, store: int) -> None:
-        """Delete a store of C's that has a slot, and give the slot back."""
-        lib.wasmtime_store_delete(store)
-        self._free.append(None)
 
 
 def available() -> int:

@@ -124,7 +124,6 @@ class Store:
         self._handle = Handle(self.pointer, _DELETE if slots is None else slots.deleter)
         self.context: int = lib.wasmtime_store_context(self.pointer)
         self.trap: Any = c_void_p()
-        self._trap_address = addressof(self.trap)
         if wasi is not None:
             self._set_wasi(wasi)
         if engine.settings.is_interruptible:
@@ -301,7 +300,7 @@ class Store:
         outer = running.data
         running.data = data
         try:
-            error = function(*args, self._trap_address)
+            error = function(*args, addressof(self.trap))
             return self.fault(error) if error or self.trap or self.raised else None
         except BaseException:  # of a signal's handler, in the lines above
             self.abandon()

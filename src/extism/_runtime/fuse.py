@@ -34,7 +34,7 @@ from extism._cached import cache
 from extism._dataclass import dataclass
 from extism._engine.trampoline import FLAG
 from extism._runtime.fusing import ENTRY, ENTRY_NAME, ENTRY_TYPE, PREFIX, START
-from extism._runtime.kernel import BUDGET
+from extism._runtime.kernel import BUDGET, CALLED
 from extism._runtime.kernel_source import kernel_wasm
 from extism._wasm.assembly import END, call, const, local_get
 from extism._wasm.cursor import Cursor
@@ -235,6 +235,8 @@ def _append_kernel(changes: Changes, kernel: _Kernel, bodies: list[bytes], shift
     for body in bodies:
         appended[SectionId.CODE].append([write_unsigned(len(body)), body])
     for export in module.exports:
+        if export.kind == "func" and export.name not in CALLED:
+            continue  # each costs every instance 32 bytes, and the compiler a way in
         index = shifts[export.kind] + kernel.exports.get(export.name, export.index)
         entry_bytes = write_export(PREFIX + export.name, export.kind, index)
         appended[SectionId.EXPORT].append([entry_bytes])

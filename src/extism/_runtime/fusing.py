@@ -53,7 +53,7 @@ code (0 where the function has none), output offset and length, and error handle
 ENTRY_NAME: Final = "kernel.enter"
 """What entries are called in backtraces, until `without_ours` takes them out."""
 
-_VERSION: Final = "7"
+_VERSION: Final = "8"
 """Changes whenever equal modules are fused differently with the same kernel."""
 
 

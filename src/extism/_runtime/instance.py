@@ -140,6 +140,20 @@ class Instance:
         OutOfMemory: What the modules begin with is more than the budget.
     """
 
+    __slots__ = (
+        "_is_fused",
+        "_is_new",
+        "_kernel",
+        "_main",
+        "_pre",
+        "_program",
+        "is_worn",
+        "store",
+    )
+
+    _kernel: Kernel
+    _main: EngineInstance
+
     def __init__(self, program: Program, wasi: BareWasi | None = None) -> None:
         if not program.budget.holds_the_start:
             raise creation_error(Exit(code=-1, is_out_of_memory=True))

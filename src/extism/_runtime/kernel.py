@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUDGET",
+    "CALLED",
     "FIRST",
     "INITIAL_BYTES",
     "Kernel",
@@ -39,10 +40,11 @@ Data: TypeAlias = "bytes | bytearray | memoryview"
 INITIAL_BYTES: Final = 16 * 65536
 """The size of `data` before anything is allocated."""
 
-_INITIAL_META_BYTES: Final = 8 * 65536
-
 BUDGET: Final = "budget"
 """The global that all growth of a plugin comes out of; its layout is in `_wasm/meter.py`."""
+
+CALLED: Final = frozenset({"alloc", "begin", "fill", "free", "reserve"})
+"""The functions of the kernel that the host calls by name; all others are for guests."""
 
 _GRANTED: Final = abi.DEFAULT_MAX_MEMORY
 """What a new kernel has in its budget."""
@@ -122,12 +124,22 @@ class Kernel:
     def __init__(self, instance: Instance, prefix: str = "") -> None:
         self.instance = instance
         self._store = instance.store
-        self.data = instance.memory(prefix + "data", INITIAL_BYTES)
-        self._meta = instance.memory(prefix + "meta", _INITIAL_META_BYTES)
-        self._see()
         self._prefix = prefix
+        self.data = instance.memory(prefix + "data", INITIAL_BYTES)
+        self.bytes = self.data.view()
+        self.room = INITIAL_BYTES - FIRST  # a new kernel's headers go as far
         self._wanted = _UNKNOWN + 1
         self.level_lease = 0
+
+    @cached_property
+    def _meta(self) -> Memory:
+        """The memory of headers, which the calls of most plugins never look into from here."""
+        return self.instance.memory(self._prefix + "meta")
+
+    @cached_property
+    def _root(self) -> memoryview:
+        """Its bytes in place, as long as it was when the host last looked."""
+        return self._meta.view()
 
     @cached_property
     def _begin(self) -> Quick:
@@ -261,9 +273,6 @@ class Kernel:
         """Take the memories as they are now; they never move, so that older views only are shorter."""
         self.data.view(self.data.size)
         self._meta.view(self._meta.size)
-        self._see()
-
-    def _see(self) -> None:
         self.bytes = self.data.view()
         self._root = self._meta.view()
         self.room = min(len(self.bytes) - FIRST, 2 * len(self._root) - FIRST)

@@ -107,6 +107,21 @@ def test_exports_show_nothing_of_the_kernel():
     assert found is False
 
 
+def test_a_fused_module_gives_the_host_what_it_calls_and_no_more():
+    """An exported function takes room in every instance, and the kernel has two dozen."""
+    fused = read(fuse(wat_to_wasm(ECHO), ("levels", "shelf")))
+    of_kernel = {
+        each.name.removeprefix(PREFIX)
+        for each in fused.exports
+        if each.name.startswith(PREFIX) and not each.name.startswith(ENTRY)
+    }
+
+    assert of_kernel == {
+        *("data", "meta", "shelf", "budget"),
+        *("alloc", "begin", "fill", "free", "reserve"),
+    }
+
+
 def test_functions_are_reached_in_every_way():
     """Through a table, a reference, a tail call, another export, and from the start function."""
     text = f"""(module {EVERY}
