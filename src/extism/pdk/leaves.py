@@ -15,7 +15,7 @@ from .errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["as_text", "is_plain", "leaf", "shown"]
+__all__ = ["as_text", "is_plain", "leaf", "shown", "wanted"]
 
 _SHOWN: Final = 60
 
@@ -32,13 +32,21 @@ def leaf(annotation: Any) -> Callable[[Any], Any] | None:
         return _null
     if annotation in _PLAIN:
         return _checked(*_PLAIN[annotation])
-    wanted = _TEXTED.get(_full_name(annotation))
-    return None if wanted is None else _parsed(annotation, wanted)
+    return _parsed(annotation, wanted(annotation)) if _full_name(annotation) in _TEXTED else None
 
 
 def is_plain(annotation: Any) -> bool:
     """Tell whether a number, text, true or false may be of just that type."""
     return annotation in _PLAIN
+
+
+def wanted(annotation: Any) -> str:
+    """Return what errors call a value without parts of that annotation."""
+    return (
+        _PLAIN[annotation][0]
+        if annotation in _PLAIN
+        else _TEXTED.get(_full_name(annotation), "null")
+    )
 
 
 def as_text(value: Any) -> str | None:
@@ -85,19 +93,19 @@ _TEXTED: Final = {
 
 
 def _checked(
-    wanted: str, fits: Callable[[Any], bool], make: Callable[[Any], Any]
+    name: str, fits: Callable[[Any], bool], make: Callable[[Any], Any]
 ) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         if fits(value):
             return make(value)
-        raise InputError(f"expected {wanted}, got {shown(value)}")
+        raise InputError(f"expected {name}, got {shown(value)}")
 
     return read
 
 
-def _parsed(kind: Any, wanted: str) -> Callable[[Any], Any]:
+def _parsed(kind: Any, name: str) -> Callable[[Any], Any]:
     parse = getattr(kind, "fromisoformat", kind)
-    takes_numbers = wanted == _TEXTED["decimal.Decimal"]
+    takes_numbers = name == _TEXTED["decimal.Decimal"]
 
     def read(value: Any) -> Any:
         if isinstance(value, str) or (takes_numbers and _is_number(value)):
@@ -105,6 +113,6 @@ def _parsed(kind: Any, wanted: str) -> Callable[[Any], Any]:
                 return parse(str(value))
             except (ValueError, ArithmeticError):
                 pass  # said below
-        raise InputError(f"expected {wanted}, got {shown(value)}")
+        raise InputError(f"expected {name}, got {shown(value)}")
 
     return read

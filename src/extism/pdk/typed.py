@@ -185,18 +185,37 @@ def _writer(annotation: Any) -> Callable[[Any], bytes | None]:
     kind, is_optional = values.kind_of(annotation)
     if kind in {Any, object}:
         return _by_value
-    if kind is str:
-        return functools.partial(_exactly, (str,), "str", is_optional)
-    if kind in {bytes, bytearray, memoryview}:
-        return functools.partial(_exactly, (bytes, bytearray, memoryview), "bytes", is_optional)
+    if kind in _CHECKED:
+        return functools.partial(_exactly, _CHECKED[kind], is_optional)
     if values.is_text(kind):
         return _by_value
     return lambda result: values.dumps(result).encode()
 
 
-def _exactly(kinds: tuple[type, ...], wanted: str, is_optional: bool, result: Any) -> bytes | None:  # noqa: FBT001
+class _Checked(NamedTuple):
+    """Results without parts: what one may be, what an error calls it, and what stands for None."""
+
+    kinds: tuple[type, ...]
+    name: str
+    none: bytes | None
+
+
+_BYTES: Final = _Checked((bytes, bytearray, memoryview), "bytes", None)
+
+_CHECKED: Final = {
+    str: _Checked((str,), "str", None),
+    bytes: _BYTES,
+    bytearray: _BYTES,
+    memoryview: _BYTES,
+    bool: _Checked((bool,), "bool", b"null"),
+    int: _Checked((int,), "int", b"null"),
+    float: _Checked((int, float), "float", b"null"),
+}
+
+
+def _exactly(wanted: _Checked, is_optional: bool, result: Any) -> bytes | None:  # noqa: FBT001
     if result is None and is_optional:
-        return None
-    if not isinstance(result, kinds):
-        raise TypeError(f"expected {wanted}, got {type(result).__name__}")
-    return values.encode(result)
+        return wanted.none
+    if not isinstance(result, wanted.kinds):
+        raise TypeError(f"expected {wanted.name}, got {type(result).__name__}")
+    return values.encode_any(result)

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from .errors import InputError
+from .leaves import leaf, wanted
 from .records import dumps, is_record, reader, strip_optional
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ def decoder(kind: Any) -> Callable[[bytes], Any]:
     """
     Return what makes a value of the annotation `kind` out of bytes.
 
-    Text and bytes are taken as they are, a member of an enum and a literal text with or without JSON's quotes;
-    everything else is read as JSON. Where None is allowed, no bytes are None.
+    Text and bytes are taken as they are; a member of an enum, a literal text, a date and what else is text in JSON,
+    with or without JSON's quotes; everything else is read as JSON. Where None is allowed, no bytes are None.
 
     Raises:
         TypeError: JSON has no form for it.
@@ -99,7 +100,8 @@ def _decoder(kind: Any) -> Callable[[bytes], Any]:
     read = _TAKEN.get(plain) if isinstance(plain, type) else None
     if read is None:
         as_json = _json_decoder(reader(kind))
-        read = _text_or(as_json, plain) if is_text(plain) else as_json
+        has_parts = not (is_text(plain) or leaf(plain))
+        read = as_json if has_parts else _text_or(as_json, plain)
     if is_optional or plain is type(None):
         return lambda data: read(data) if data else None
     return read
@@ -139,11 +141,8 @@ _TAKEN: Final[dict[Any, Callable[[bytes], Any]]] = {
 
 
 def _text_or(as_json: Callable[[bytes], Any], kind: Any) -> Callable[[bytes], Any]:
-    """Return what takes one of a few texts as it is, and else JSON."""
-    if typing.get_origin(kind) is Literal:
-        by_text = {choice: choice for choice in typing.get_args(kind)}
-    else:
-        by_text = {str(member.value): member for member in kind}
+    """Return what takes one of a few texts as it is, and what is no JSON as JSON's text: config has no quotes."""
+    by_text = _by_text(kind)
 
     def read(data: bytes) -> Any:
         text = _text(data)
@@ -152,10 +151,21 @@ def _text_or(as_json: Callable[[bytes], Any], kind: Any) -> Callable[[bytes], An
         try:
             json.loads(text)
         except ValueError:
-            return as_json(json.dumps(text).encode())  # which says what there is to choose from
+            if not text and not by_text:
+                raise InputError(f"expected {wanted(kind)}, got nothing") from None
+            return as_json(
+                json.dumps(text).encode()
+            )  # which makes it a date, or says what it should be
         return as_json(data)
 
     return read
+
+
+def _by_text(kind: Any) -> dict[str, Any]:
+    """Return the values of a literal or an enum by their texts; other kinds have none."""
+    if typing.get_origin(kind) is Literal:
+        return {choice: choice for choice in typing.get_args(kind)}
+    return {str(member.value): member for member in kind} if is_text(kind) else {}
 
 
 def _json_decoder(read: Callable[[Any], Any]) -> Callable[[bytes], Any]:

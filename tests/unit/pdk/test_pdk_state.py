@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum
 
 import pytest
@@ -107,5 +108,16 @@ def test_a_typed_value_that_is_something_else(host):
     with pytest.raises(InputError) as caught:
         Config.get("limits", Point)
     assert str(caught.value) == 'config limits.x: expected an integer, got "a"'
-    with pytest.raises(InputError, match=r'^var count: expected JSON, got "many"'):
+    with pytest.raises(InputError, match=r'^var count: expected an integer, got "many"$'):
         Var.get("count", int)
+
+
+def test_a_typed_value_without_quotes(host):
+    """A configuration is text: a date is written into it as such, with or without JSON's quotes."""
+    host.config.update({b"bare": b"2024-02-29", b"quoted": b'"2024-02-29"', b"other": b"soon"})
+
+    assert Config.get("bare", date) == Config.get("quoted", date) == date(2024, 2, 29)
+    with pytest.raises(
+        InputError, match=r'^config other: expected a date \(ISO 8601\), got "soon"$'
+    ):
+        Config.get("other", date)

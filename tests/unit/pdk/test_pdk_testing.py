@@ -299,7 +299,7 @@ def test_logs(plugin, level, expected):
     [
         ("complain", "", "no good", 0),
         ("code", "3", "Error code: 3", 3),
-        ("code", "x", 'code: n: expected JSON, got "x": Expecting value: line 1 column 1 (char 0)', 1),
+        ("code", "x", 'code: n: expected an integer, got "x"', 1),
     ],
 )  # fmt: skip
 def test_failures(plugin, function, data, message, code):

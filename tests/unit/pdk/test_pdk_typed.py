@@ -169,7 +169,10 @@ def pair(a: int, b: Item):
         (record, b'{"items": [{"name": "a", "price": "x"}]}', 'record: a.items[0].price: expected a number, got "x"'),
         (record, b"{}", "record: a.items: is missing"),
         (record, b"", "record: a: expected JSON, got nothing"),
-        (number, b"one", 'number: a: expected JSON, got "one": Expecting value: line 1 column 1 (char 0)'),
+        (number, b"one", 'number: a: expected an integer, got "one"'),
+        (number, b"", "number: a: expected an integer, got nothing"),
+        (flag, b"yes", 'flag: a: expected true or false, got "yes"'),
+        (record, b"{", 'record: a: expected JSON, got "{": Expecting property name enclosed in double quotes: line 1 column 2 (char 1)'),
         (colour, b"green", 'colour: a: expected one of "red", "blue", got "green"'),
         (colour, b"5", 'colour: a: expected one of "red", "blue", got 5'),
         (pair, b"[]", "pair: expected an object with a, b, got []"),
@@ -186,6 +189,18 @@ def wrong_text(a: str) -> str:
     return 5  # type: ignore[return-value]
 
 
+def wrong_number() -> int:
+    return "5"  # type: ignore[return-value]
+
+
+def no_number() -> float:
+    return None  # type: ignore[return-value]
+
+
+def wrong_flag() -> bool | None:
+    return 1  # type: ignore[return-value]
+
+
 def wrong_code() -> ReturnCode:
     return 5  # type: ignore[return-value]
 
@@ -194,6 +209,9 @@ def wrong_code() -> ReturnCode:
     ("function", "message"),
     [
         (wrong_text, "TypeError: wrong_text: result: expected str, got int"),
+        (wrong_number, "TypeError: wrong_number: result: expected int, got str"),
+        (no_number, "TypeError: no_number: result: expected float, got NoneType"),
+        (wrong_flag, "TypeError: wrong_flag: result: expected bool, got int"),
         (wrong_code, "TypeError: wrong_code: result: expected a ReturnCode, got int"),
     ],
 )
