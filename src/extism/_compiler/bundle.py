@@ -85,7 +85,7 @@ class Bundle:
         facts: What each file says that an import statement reaches, the main one first.
         data: Files that are no modules: their bytes, by path beside the modules'.
         distributions: What the carried packages of others are called, by name.
-        advise: Returns what to do about modules that were imported and are not there.
+        advise: Returns why modules that were imported are not there, what to do, and of which package.
     """
 
     main: Module
@@ -93,7 +93,9 @@ class Bundle:
     facts: tuple[analyze.ModuleFacts, ...]
     data: Mapping[str, bytes] = field(default_factory=dict)
     distributions: tuple[Distribution, ...] = ()
-    advise: Callable[[Sequence[str]], str] = field(default=lambda _missing: "", compare=False)
+    advise: Callable[[Sequence[str]], tuple[str, str, str]] = field(
+        default=lambda _missing: ("", "", ""), compare=False
+    )
 
     def files(self, interface: Interface, first_slot: int) -> dict[str, bytes]:
         """
@@ -220,13 +222,12 @@ class _Collector:
                     found.setdefault(file, _read(path))
         return found
 
-    def advise(self, names: Sequence[str]) -> str:
-        """Return what the author can do about modules that were imported and are not there."""
+    def advise(self, names: Sequence[str]) -> tuple[str, str, str]:
+        """Return why modules that were imported are not there, what to do, and of which package they are."""
         for name in names:
             if name not in self.modules and name.split(".", maxsplit=1)[0] not in _STDLIB:
-                reason = missing.explain(name, self.search, self.known, self.exclude)
-                return f"{reason.text}; {reason.hint}"
-        return ""
+                return missing.explain(name, self.search, self.known, self.exclude)
+        return "", "", ""
 
     def _packages(self) -> set[str]:
         """Return the outermost regular packages of all modules."""

@@ -22,10 +22,11 @@ __all__ = ["Reason", "explain", "is_below"]
 
 
 class Reason(NamedTuple):
-    """Why a module is not there, as a clause, and what to do."""
+    """Why a module is not there, as a clause, what to do, and the package if it is native code of one."""
 
     text: str
     hint: str
+    package: str = ""
 
 
 def explain(
@@ -47,6 +48,7 @@ def explain(
             f"{name} is native code ({whose}), and a plug-in runs pure Python only",
             "use a package that does the same in pure Python; where the import has a fallback, "
             "put it into try ... except ImportError",
+            name.split(".", maxsplit=1)[0],
         )
     package = _provider(name.split(".", maxsplit=1)[0])
     return Reason(

@@ -10,6 +10,7 @@ so that the same source gives the same bytes. What the guest does on its side is
 
 from __future__ import annotations
 
+import itertools
 import json
 import struct
 import tempfile
@@ -71,8 +72,12 @@ _MAX_BYTES: Final = 1 << 30
 """What the memory may grow to while a plug-in is built: all of it is shipped."""
 
 
-Advise = Callable[[Sequence[str]], str]
-"""Returns what an author can do about modules that are missing, "" for nothing that is known."""
+Advise = Callable[[Sequence[str]], tuple[str, str, str]]
+"""
+Returns, for modules that are missing: why, what an author can do, and the package if they are its native code.
+
+Each is "" where it is not known.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ def load(
     cache: ModuleCache,
     *,
     shelf: Shelf | None = None,
-    advise: Advise = lambda _missing: "",
+    advise: Advise = lambda _missing: ("", "", ""),
     show: Callable[[bytes], None] | None = None,
     timeout: float | None = None,
 ) -> Loaded:
@@ -160,7 +165,7 @@ def load(
         app: A folder for this build alone, with bundle.json and src/; the passes write to it.
         cache: Where the native code of the base image is kept.
         shelf: What was compiled before.
-        advise: Returns what to do about modules that were imported and are not there.
+        advise: Returns why modules that were imported are not there, and what to do.
         show: Called with what the plug-in prints meanwhile; by default that is dropped.
         timeout: Seconds for both passes together.
 
@@ -225,13 +230,38 @@ def _read_result(app: Path) -> dict[str, Any]:
 
 def _author_error(error: dict[str, Any], advise: Advise) -> BuildError:
     """Return the error that tells the author what is wrong with their code."""
-    place = f"{error['file']}:{error['line']}: " if error["line"] else f"{error['file']}: "
+    reason, hint, package = advise(error["missing"])
+    text = f"{error['type']}: {error['message']}"
+    if error["type"] in _OF_IMPORTS:
+        text = reason or text
+    elif reason:  # what failed because of it says more of it
+        hint = f"{reason}; {hint}"
+    file, line = _importer(error["frames"], package) or (error["file"], error["line"])
+    place = f"{file}:{line}: " if line else f"{file}: "
     return BuildError(
-        f"{place}{error['type']}: {error['message']}\n\n{error['traceback']}",
-        path=error["file"],
-        line=error["line"],
-        hint=advise(error["missing"]),
+        f"{place}{text}\n\n{error['traceback']}",
+        path=file,
+        line=line,
+        hint=hint or _HINTS.get(error["type"], ""),
     )
+
+
+_OF_IMPORTS: Final = ("ImportError", "ModuleNotFoundError")
+
+_HINTS: Final = {
+    "FileNotFoundError": (
+        "code outside of functions runs when the plug-in is built, where there are no files but the "
+        "plug-in's own; data files travel in a package, and importlib.resources reads them"
+    ),
+}
+
+
+def _importer(frames: Sequence[tuple[str, int]], package: str) -> tuple[str, int] | None:
+    """Return where a package is imported from outside of it."""
+    if not package:
+        return None
+    ahead = list(itertools.takewhile(lambda frame: not frame[0].startswith(f"{package}/"), frames))
+    return ahead[-1] if ahead else None
 
 
 _ENDS: Final = {

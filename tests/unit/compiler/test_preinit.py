@@ -14,6 +14,7 @@ from extism._wasm.leb128 import read_signed
 from extism._wasm.reader import read
 from extism._wasm.snapshot import snapshot
 from extism.errors import BuildError
+from extism.pdk import testing
 
 pytestmark = [pytest.mark.guest_python, pytest.mark.timeout(300)]
 
@@ -257,14 +258,35 @@ def test_a_missing_module_is_named(load):
     assert str(error).startswith("plugin.py:2: ModuleNotFoundError: No module named 'numpy'\n")
 
 
-def test_the_host_is_not_there_while_building(load):
-    """What needs the host says when it can be used."""
-    error = failure(load, "import extism\nextism.Config.get_str('key')\n")
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("extism.Config.get_str('key')", "Config"),
+        ("extism.Var.get_str('key')", "Var"),
+        ("extism.Var.set('key', 1)", "Var"),
+        ("extism.Http.get('http://localhost')", "Http"),
+        ("extism.input_str()", "the input"),
+        ("extism.output_str('')", "the output"),
+        ("extism.set_error('')", "set_error"),
+        ("extism.log(extism.LogLevel.Info, '')", "log"),
+        ("extism.memory.alloc(b'a')", "memory or a host function"),
+        ("extism.memory.find(8)", "memory"),
+    ],
+)
+def test_the_host_is_not_there_while_building(load, tmp_path, code, name):
+    """What needs the host says when it can be used, in the author's words; natively too."""
+    source = f"import extism\n{code}\n"
+    error = failure(load, source)
+    (tmp_path / "plugin.py").write_text(source, encoding="utf-8")
+    with pytest.raises(RuntimeError) as natively, testing.host(tmp_path / "plugin.py"):
+        pass
 
-    assert str(error).startswith(
-        "plugin.py:2: RuntimeError: module-level code runs when the plug-in is built; "
-        "config_get can only be used inside a plug-in function\n"
+    text = (
+        f"module-level code runs when the plug-in is built; {name} can only be used inside a "
+        "plug-in function"
     )
+    assert str(error).startswith(f"plugin.py:2: RuntimeError: {text}\n")
+    assert str(natively.value) == text
 
 
 def test_sys_exit_at_module_level_is_an_error(load):

@@ -20,14 +20,17 @@ def describe(error: BaseException, main_file: str, author_files: Container[str])
     report = traceback.TracebackException.from_exception(error)
     strip(report)
     place = (getattr(error, "filename", None), getattr(error, "lineno", None))
+    frames = [
+        (each.filename, each.lineno) for each in report.stack if each.filename in author_files
+    ]
     if not isinstance(error, SyntaxError) or place[0] not in author_files:
-        frames = [frame for frame in report.stack if frame.filename in author_files]
-        place = (frames[-1].filename, frames[-1].lineno) if frames else (main_file, None)
+        place = frames[-1] if frames else (main_file, None)
     return {
         "type": type(error).__name__,
         "message": text_of(error),
         "file": place[0],
         "line": place[1] or 0,
+        "frames": frames,
         "missing": missing_names(error),
         "traceback": "".join(report.format()),
     }

@@ -108,6 +108,7 @@ void report_error(const char *text, size_t length)
     PyErr_Clear();
 }
 
+/* Raise, while the plug-in is built, what the author calls by its `name` in the guest library. */
 static bool refused(const char *name)
 {
     if (building)
@@ -131,7 +132,7 @@ static bool as_u64(PyObject *object, uint64_t *value)
 
 static PyObject *ext_input(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 {
-    if (refused("input"))
+    if (refused("the input"))
         return NULL;
     return fetch(0, host_input_length(), host_input_load_u64, host_input_load_u8);
 }
@@ -139,7 +140,7 @@ static PyObject *ext_input(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none
 static PyObject *ext_output(PyObject *Py_UNUSED(module), PyObject *data)
 {
     Py_buffer view;
-    if (refused("output") || PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0)
+    if (refused("the output") || PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0)
         return NULL;
     uint64_t length = (uint64_t)view.len;
     /* output_set(0, 0) does nothing on some hosts: only a real block clears an earlier output. */
@@ -153,7 +154,7 @@ static PyObject *ext_output(PyObject *Py_UNUSED(module), PyObject *data)
 
 static PyObject *ext_error(PyObject *Py_UNUSED(module), PyObject *text)
 {
-    if (refused("error"))
+    if (refused("set_error"))
         return NULL;
     uint64_t handle = store_object(text);
     if (PyErr_Occurred())
@@ -164,7 +165,7 @@ static PyObject *ext_error(PyObject *Py_UNUSED(module), PyObject *text)
 
 static PyObject *ext_config_get(PyObject *Py_UNUSED(module), PyObject *key)
 {
-    if (refused("config_get"))
+    if (refused("Config"))
         return NULL;
     uint64_t handle = store_object(key);
     return PyErr_Occurred() ? NULL : take(host_config_get(handle), Py_None);
@@ -172,7 +173,7 @@ static PyObject *ext_config_get(PyObject *Py_UNUSED(module), PyObject *key)
 
 static PyObject *ext_var_get(PyObject *Py_UNUSED(module), PyObject *key)
 {
-    if (refused("var_get"))
+    if (refused("Var"))
         return NULL;
     uint64_t handle = store_object(key);
     return PyErr_Occurred() ? NULL : take(host_var_get(handle), Py_None);
@@ -196,7 +197,7 @@ static PyObject *ext_var_set(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *key, *value;
     uint64_t handles[2];
-    if (refused("var_set") || !PyArg_ParseTuple(args, "OO:var_set", &key, &value) ||
+    if (refused("Var") || !PyArg_ParseTuple(args, "OO:var_set", &key, &value) ||
         !store_two(key, value, handles))
         return NULL;
     host_var_set(handles[0], handles[1]);
@@ -207,7 +208,7 @@ static PyObject *ext_http_request(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *request, *body;
     uint64_t handles[2];
-    if (refused("http_request") || !PyArg_ParseTuple(args, "OO:http_request", &request, &body) ||
+    if (refused("Http") || !PyArg_ParseTuple(args, "OO:http_request", &request, &body) ||
         !store_two(request, body, handles))
         return NULL;
     uint64_t response = host_http_request(handles[0], handles[1]);
@@ -216,12 +217,12 @@ static PyObject *ext_http_request(PyObject *Py_UNUSED(module), PyObject *args)
 
 static PyObject *ext_http_status_code(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 {
-    return refused("http_status_code") ? NULL : PyLong_FromUnsignedLong(host_http_status_code());
+    return refused("Http") ? NULL : PyLong_FromUnsignedLong(host_http_status_code());
 }
 
 static PyObject *ext_http_headers(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 {
-    return refused("http_headers") ? NULL : take(host_http_headers(), Py_None);
+    return refused("Http") ? NULL : take(host_http_headers(), Py_None);
 }
 
 static PyObject *ext_log(PyObject *Py_UNUSED(module), PyObject *args)
@@ -243,13 +244,13 @@ static PyObject *ext_log(PyObject *Py_UNUSED(module), PyObject *args)
 
 static PyObject *ext_log_level(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 {
-    return refused("log_level") ? NULL : PyLong_FromLong((int32_t)host_get_log_level());
+    return refused("log") ? NULL : PyLong_FromLong((int32_t)host_get_log_level());
 }
 
 static PyObject *ext_alloc(PyObject *Py_UNUSED(module), PyObject *object)
 {
     uint64_t length;
-    if (refused("alloc") || !as_u64(object, &length))
+    if (refused("memory") || !as_u64(object, &length))
         return NULL;
     return PyLong_FromUnsignedLongLong(host_alloc(length));
 }
@@ -257,7 +258,7 @@ static PyObject *ext_alloc(PyObject *Py_UNUSED(module), PyObject *object)
 static PyObject *ext_free(PyObject *Py_UNUSED(module), PyObject *object)
 {
     uint64_t handle;
-    if (refused("free") || !as_u64(object, &handle))
+    if (refused("memory") || !as_u64(object, &handle))
         return NULL;
     host_free(handle);
     Py_RETURN_NONE;
@@ -266,7 +267,7 @@ static PyObject *ext_free(PyObject *Py_UNUSED(module), PyObject *object)
 static PyObject *ext_length(PyObject *Py_UNUSED(module), PyObject *object)
 {
     uint64_t handle;
-    if (refused("length") || !as_u64(object, &handle))
+    if (refused("memory") || !as_u64(object, &handle))
         return NULL;
     return PyLong_FromUnsignedLongLong(host_length(handle));
 }
@@ -274,7 +275,7 @@ static PyObject *ext_length(PyObject *Py_UNUSED(module), PyObject *object)
 static PyObject *ext_load(PyObject *Py_UNUSED(module), PyObject *object)
 {
     uint64_t handle;
-    if (refused("load") || !as_u64(object, &handle))
+    if (refused("memory") || !as_u64(object, &handle))
         return NULL;
     /* The kernel has no block of length 0, so length 0 says that there is no block. */
     if (host_length(handle) == 0)
@@ -284,7 +285,7 @@ static PyObject *ext_load(PyObject *Py_UNUSED(module), PyObject *object)
 
 static PyObject *ext_store(PyObject *Py_UNUSED(module), PyObject *data)
 {
-    if (refused("store"))
+    if (refused("memory or a host function"))
         return NULL;
     uint64_t handle = store_object(data);
     return PyErr_Occurred() ? NULL : PyLong_FromUnsignedLongLong(handle);
@@ -298,7 +299,7 @@ static PyObject *ext_call_slot(PyObject *Py_UNUSED(module), PyObject *args)
     typedef void (*slot_function)(void *);
     unsigned int slot;
     Py_buffer frame;
-    if (refused("call_slot") || !PyArg_ParseTuple(args, "Iw*:call_slot", &slot, &frame))
+    if (refused("a host function") || !PyArg_ParseTuple(args, "Iw*:call_slot", &slot, &frame))
         return NULL;
     ((slot_function)(uintptr_t)slot)(frame.buf);
     PyBuffer_Release(&frame);

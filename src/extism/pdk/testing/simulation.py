@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from .. import imports
 from ..log import LogLevel
@@ -36,6 +36,21 @@ class Ended(BaseException):
         self.cause = cause
 
 
+_WORDS: Final = {
+    "input": "the input",
+    "output": "the output",
+    "error": "set_error",
+    "config_get": "Config",
+    **dict.fromkeys(("var_get", "var_set"), "Var"),
+    **dict.fromkeys(("http_request", "http_status_code", "http_headers"), "Http"),
+    "log_level": "log",
+    **dict.fromkeys(("alloc", "free", "length", "load"), "memory"),
+    "store": "memory or a host function",
+    "call_slot": "a host function",
+}
+"""What an author calls the methods of `ffi.Host`, where it is another name; those of host.c."""
+
+
 class Building:
     """The host while a plug-in is loaded: there is none."""
 
@@ -46,7 +61,8 @@ class Building:
         if name.startswith("__"):
             raise AttributeError(name)
         raise RuntimeError(
-            f"module-level code runs when the plug-in is built; {name} can only be used inside a plug-in function"
+            f"module-level code runs when the plug-in is built; {_WORDS.get(name, name)} can only be "
+            "used inside a plug-in function"
         )
 
 
