@@ -82,3 +82,15 @@ def test_equal_images_give_equal_bytes():
     reversed_ = dict(reversed(LICENCES.items()))
 
     assert pack_wheel(BASE, "k", "1", LICENCES) == pack_wheel(BASE, "k", "1", reversed_)
+
+
+def test_who_wants_it_quickly_gets_a_larger_one():
+    """The level is xz's own; the image is the same."""
+    base = BASE + bytes(range(256)) * 3000 + BASE
+    quick, small = (
+        zipfile.ZipFile(io.BytesIO(pack_wheel(base, "k", "1", {}, level))) for level in (0, 9)
+    )
+    packed = [each.read("extism_guest_python/base.wasm.xz") for each in (quick, small)]
+
+    assert [lzma.decompress(each) for each in packed] == [base, base]
+    assert len(packed[0]) > len(packed[1])

@@ -26,6 +26,14 @@ def main() -> int:
     )
     parser.add_argument("--output", type=Path, default=Path("dist"), help="folder for the wheel")
     parser.add_argument(
+        "--level",
+        type=int,
+        choices=range(10),
+        default=9,
+        metavar="0-9",
+        help="how much time is taken to make the wheel small; 9, the default, is the smallest",
+    )
+    parser.add_argument(
         "command",
         choices=("build", "wheel", "where"),
         help="build: have it in the cache, building it if need be; wheel: pack it as a data wheel; "
@@ -33,7 +41,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     try:
-        return {"build": _build, "wheel": _wheel, "where": _where}[options.command](options.output)
+        return {"build": _build, "wheel": _wheel, "where": _where}[options.command](options)
     except KeyboardInterrupt:
         _say("stopped; a second run continues here")
         return 130
@@ -56,24 +64,24 @@ def _base_folder() -> Path:
     return caches.interpreter_directory() / f"base-{runtime.base_key()}"
 
 
-def _build(_output: Path) -> int:
+def _build(_options: argparse.Namespace) -> int:
     runtime.base_image(_say)
     return _answer(_base_folder())
 
 
-def _where(_output: Path) -> int:
+def _where(_options: argparse.Namespace) -> int:
     if runtime.find_base(_say) is None:
         _say(f"not built: there is no {_base_folder()}; `build` builds it")
         return 1
     return _answer(_base_folder())
 
 
-def _wheel(output: Path) -> int:
+def _wheel(options: argparse.Namespace) -> int:
     base = runtime.base_image(_say)
     version = importlib.metadata.version("extism")
-    wheel = pack_wheel(base, runtime.base_key(), version, _licences())
-    output.mkdir(parents=True, exist_ok=True)
-    path = output / wheel_name(version)
+    wheel = pack_wheel(base, runtime.base_key(), version, _licences(), options.level)
+    options.output.mkdir(parents=True, exist_ok=True)
+    path = options.output / wheel_name(version)
     path.write_bytes(wheel)
     return _answer(path)
 

@@ -53,7 +53,9 @@ def wheel_name(version: str) -> str:
     return f"{MODULE}-{version}-py3-none-any.whl"
 
 
-def pack_wheel(base: bytes, key: str, version: str, licences: Mapping[str, bytes]) -> bytes:
+def pack_wheel(
+    base: bytes, key: str, version: str, licences: Mapping[str, bytes], level: int = 9
+) -> bytes:
     """
     Return the data wheel.
 
@@ -62,12 +64,13 @@ def pack_wheel(base: bytes, key: str, version: str, licences: Mapping[str, bytes
         key: Its key, by which `runtime` knows whether it is the wanted one.
         version: Of the wheel: that of `extism`.
         licences: Licence texts by file name.
+        level: Of xz, 0 to 9: how much time is taken to make it small.
     """
     info = f"{MODULE}-{version}.dist-info"
     statement = {"key": key, "sha256": hashlib.sha256(base).hexdigest(), "size": len(base)}
     files = {
         f"{MODULE}/__init__.py": _PACKAGE.encode(),
-        f"{MODULE}/{IMAGE}": lzma.compress(base, preset=9 | lzma.PRESET_EXTREME),
+        f"{MODULE}/{IMAGE}": lzma.compress(base, preset=level),
         f"{MODULE}/{STATEMENT}": json.dumps(statement, indent=1).encode() + b"\n",
         f"{info}/METADATA": _metadata(version, sorted(licences)).encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: extism\nRoot-Is-Purelib: true\n"
