@@ -64,7 +64,7 @@ CASES = [
     ],
     Case(
         "globals last after a time-out",
-        {**MANIFEST, "timeout_ms": 150},
+        {**MANIFEST, "timeout_ms": 500},
         ("count", "count_and_loop", "count"),
     ),
     *[

@@ -91,6 +91,7 @@ class Case:
         files: Files in the fresh folder, before; compared afterwards.
         log: What both packages log, a level.
         refused: Whether neither package is to make the plug-in: without this, that is a fault of the case.
+        hangs_after: Seconds after which upstream's package counts as hanging, where it is known to.
     """
 
     name: str
@@ -105,7 +106,7 @@ class Case:
     files: dict[str, bytes] = field(default_factory=dict)
     log: str = ""
     refused: bool = False
-    seconds: float = PATIENCE_SECONDS
+    hangs_after: float = PATIENCE_SECONDS
 
     def scene(self, resolve: Any) -> dict[str, Any]:
         """The case as JSON; `resolve` puts real things for placeholders."""

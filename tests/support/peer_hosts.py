@@ -14,7 +14,15 @@ import pytest
 from http_server import serve
 from peer_differences import DIFFERENT
 
-from peer import Played, answers_of, awaiting_worker, complaints, our_worker, their_worker
+from peer import (
+    PATIENCE_SECONDS,
+    Played,
+    answers_of,
+    awaiting_worker,
+    complaints,
+    our_worker,
+    their_worker,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +83,11 @@ def duel(request, workers, awaiting, tmp_path):
         request.node.user_properties.append(
             (COUNTED, "differ" if case.name in DIFFERENT else "agree")
         )
-        played = [_play(case, worker, tmp_path / "scene", request) for worker in workers(case.log)]
+        own, theirs = workers(case.log)
+        played = [
+            _play(case, own, tmp_path / "scene", request),
+            _play(case, theirs, tmp_path / "scene", request, case.hangs_after),
+        ]
         faults = complaints(case, *played)
         if zlib.crc32(case.name.encode()) % AWAITED == 0:
             again = _play(case, awaiting(case.log), tmp_path / "scene", request)
@@ -91,7 +103,7 @@ def _without_offsets(played: Played) -> str:
     return re.sub(r"0x[0-9a-f]+", "0x", repr(played))
 
 
-def _play(case, worker, folder, request) -> Played:
+def _play(case, worker, folder, request, seconds=PATIENCE_SECONDS) -> Played:
     for name, content in case.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +114,7 @@ def _play(case, worker, folder, request) -> Played:
     if server:
         server.seen.clear()
     scene = case.scene(lambda value: _resolved(value, folder, server, request))
-    played = worker.play(scene, case.seconds)
+    played = worker.play(scene, seconds)
     files = _tree(folder)
     shutil.rmtree(folder)
     return Played(
