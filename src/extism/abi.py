@@ -26,6 +26,7 @@ __all__ = [
     "ENV",
     "FRAIL_SECTION",
     "FUNCTIONS",
+    "INITIALISERS",
     "LEVELS",
     "LOGGER",
     "LOGGING_OFF",
@@ -100,6 +101,9 @@ LOGGING_OFF: Final = 0x7FFFFFFF
 
 MAX_MESSAGE_BYTES: Final = 16 << 10
 """Of one message that is logged; what is longer is cut."""
+
+INITIALISERS: Final = frozenset({"hs_init", "__wasm_call_ctors", "_initialize"})
+"""Exports that toolchains leave in a module to be run before the first call (`_runtime/startup.py`)."""
 
 CALLABLE_RESULTS: Final[tuple[tuple[ValueType, ...], ...]] = ((), ("i32",))
 """The results that a callable export may have; it has no parameters."""

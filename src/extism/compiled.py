@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from extism import abi
 from extism._cached import cache
-from extism._capabilities.config import Config
 from extism._engine.cache import ModuleCache
 from extism._engine.engine import Settings
 from extism._runtime.instance import Program
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from typing import Any, Final
 
+    from extism._capabilities.config import Config
     from extism._capabilities.hosts import AllowedHosts
     from extism._capabilities.http import Http
     from extism._isolation.limits import Isolation, WorkerLimits
@@ -108,7 +108,7 @@ class CompiledPlugin:
         with Stage("Unable to compile Extism plugin: "):
             self.manifest = manifest = manifest_of(plugin)
             settings = _settings(fuel_limit, interruptible, features)
-        self._config = Config(manifest.config)
+        self._config = dict(manifest.config)
         self._hosts = _allowed(manifest.allowed_hosts) if manifest.allowed_hosts else None
         if limits is not None:
             self._isolate(
@@ -197,6 +197,12 @@ class CompiledPlugin:
         if self._program is None:
             raise PluginClosed("the compiled plugin is closed")
         return self._program
+
+    def _make_config(self) -> Config:
+        """Return what the manifest lets a plugin read."""
+        from extism._capabilities.config import Config
+
+        return Config(self._config)
 
     def _make_http(self) -> Http:
         """Return a plugin's own way to the network, as far as the manifest opens it."""

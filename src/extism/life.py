@@ -156,7 +156,7 @@ class Life:
             return self.elsewhere(self._made)
 
     def _made(self) -> Instance | RemoteInstance:
-        self.state.variables.come_home()
+        self.state.come_home()
         self._forget_instance()
         call = Call("", self.state, deadline=deadline_after(self.timeout_ms))
         try:
@@ -190,7 +190,7 @@ class Life:
                 self._drop()
 
     def _drop(self) -> None:
-        self.state.variables.come_home()
+        self.state.come_home()
         program, self._program = self._program, None
         self._forget_instance()
         if program is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from _thread import get_ident
 
 from extism import abi
-from extism._capabilities.variables import Variables
 from extism._engine.stacks import StackTooSmall
 from extism._runtime.call import Call, deadline_after
 from extism._runtime.outcome import settle
@@ -295,10 +294,13 @@ def _state(
     has_headers: bool,
 ) -> PluginState:
     # For its plugins, and not for their users.
-    granted, make_http = compiled._config, compiled._make_http  # noqa: SLF001
+    make_config, make_http = compiled._make_config, compiled._make_http  # noqa: SLF001
+    if config:
+        merged = make_config().updated(config)
+        make_config = lambda: merged  # noqa: E731 - beside the other
     return PluginState(
-        granted.updated(config) if config else granted,
-        Variables(compiled.manifest.memory.var_limit),
+        make_config,
+        compiled.manifest.memory.var_limit,
         make_http,
         logger,
         has_response_headers=has_headers,

@@ -32,7 +32,7 @@ NEVER = {
 READER = {f"extism._wasm.{name}" for name in ("cursor", "entries", "leb128", "reader", "valtypes")}
 BARE_WORLD = {"extism._engine.wasi_bare"}
 WORLD = BARE_WORLD | {
-    "extism._capabilities.paths", "extism._engine.wasi", "extism.secret", "extism.world",
+    "extism._capabilities", "extism._capabilities.paths", "extism._engine.wasi", "extism.secret", "extism.world",
 }  # fmt: skip
 FILES = {"extism._known"}
 HOST = {"extism._runtime.env"}
@@ -40,7 +40,7 @@ SECOND = {
     "extism._engine.slots", "mmap", "resource",  # whether there is address space for slots
 }  # fmt: skip
 
-MODULES = 55
+MODULES = 51
 """Of ours, for an import: more are a reason to think."""
 
 ECHO = """
@@ -133,6 +133,14 @@ def test_a_plugin_by_path_with_wasi_loads_an_empty_world(folder, imports):
     _, loaded = start(folder, source, imports=imports)
 
     assert loaded <= FIRST_USE | FILES | BARE_WORLD | (HOST if imports else set())
+
+
+def test_a_plugin_with_a_limit_loads_its_purse(folder):
+    """And nothing of the stdlib for it."""
+    source = '{"wasm": [{"path": "echo.wasm"}], "memory": {"max_pages": 40}, "config": {"a": "b"}}'
+    _, loaded = start(folder, source)
+
+    assert loaded <= FIRST_USE | FILES | {"extism._runtime.purse", "extism._engine.global_cell"}
 
 
 def test_a_plugin_that_is_granted_a_folder_loads_a_world(folder):

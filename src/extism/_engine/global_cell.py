@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from extism._engine.bindings import Value, lib
 from extism._engine.faults import error_text
 from extism._engine.foreign import byref
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from extism._engine.bindings import Global
     from extism._engine.store import Store

@@ -18,7 +18,6 @@ from extism._engine.store import Store
 from extism._runtime.fusing import ENTRY, ENTRY_TYPE, PREFIX, START, without_ours
 from extism._runtime.kernel import BUDGET, FIRST, Kernel, NoRoom
 from extism._runtime.outcome import Exit, creation_error
-from extism._runtime.startup import initialise, initialise_library, runs_code
 from extism.errors import ManifestError
 
 TYPE_CHECKING = False
@@ -82,6 +81,8 @@ class Program:
     @cached_property
     def runs_code(self) -> bool:
         """Whether code of its modules runs when an instance is made."""
+        from extism._runtime.startup import runs_code
+
         return any(runs_code(unit.outline, is_main=unit is self.main) for unit in self.units)
 
     def function_type(self, name: str) -> FuncType:
@@ -353,9 +354,8 @@ class Instance:
             self._check(made.function(START, (), ())(call))
         if code.rest is None:
             self._main = made
-            self._check(initialise(made, home.functions, call))
-        else:
-            self._check(initialise_library(made, home.functions, call))
+        self._initialise(made, home, call)
+        if code.rest is not None:
             self._create_rest(code.rest, made, call)
 
     def _create_rest(self, rest: Rest, library: EngineInstance, call: Call) -> None:
@@ -367,7 +367,7 @@ class Instance:
             if item.module == name:
                 linker.define_export(name, item.name, library, item.name)
         self._main = self._made(linker.instantiate(self.store, rest.code, call))
-        self._check(initialise(self._main, main.functions, call))
+        self._initialise(self._main, main, call)
 
     def _adopt(self, kernel: Kernel, call: Call) -> None:
         self._kernel = call.kernel = kernel
@@ -382,9 +382,16 @@ class Instance:
         instance = self._made(linker.instantiate(self.store, unit.code, call))
         if is_main:
             self._main = instance
-        run = initialise if is_main else initialise_library
-        self._check(run(instance, unit.functions, call))
+        self._initialise(instance, unit, call)
         linker.define_instance(unit.name, instance)
+
+    def _initialise(self, made: EngineInstance, unit: Unit, call: Call) -> None:
+        if abi.INITIALISERS.isdisjoint(unit.functions):
+            return
+        from extism._runtime.startup import initialise, initialise_library
+
+        run = initialise if unit is self._program.main else initialise_library
+        self._check(run(made, unit.functions, call))
 
     def _check(self, fault: Fault | None) -> None:
         if fault is None:

@@ -7,11 +7,10 @@ call ended badly; the others never load this.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from extism._dataclass import dataclass
 from extism._wasm.marks import ENDED, MARKS, REFUSED
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from extism._engine.global_cell import GlobalCell
 

@@ -36,8 +36,8 @@ def code():
 def call(code):
     """A running call with a kernel, and everything granted a little."""
     state = PluginState(
-        config=Config({"key": "value", "empty": ""}),
-        variables=Variables(1000),
+        make_config=lambda: Config({"key": "value", "empty": ""}),
+        max_var_bytes=1000,
         make_http=lambda: Http(AllowedHosts(["127.0.0.1"])),
         logger="extism.plugin",
     )
@@ -148,8 +148,8 @@ def test_a_variable_over_the_budget_frees_nothing(call):
 @pytest.mark.parametrize("name", ["config_get", "var_get"])
 def test_a_value_without_room_is_out_of_memory(call, name):
     """The limit holds for what the host gives."""
-    call.state.config = Config({"k": "x" * (20 * PAGE)})
-    call.state.variables = Variables(1 << 30)
+    call.state._config = Config({"k": "x" * (20 * PAGE)})
+    call.state._variables = Variables(1 << 30)
     call.state.variables.set("k", b"x" * (20 * PAGE))
     call.kernel.instance.store.limit_memory(17 * PAGE)
     with pytest.raises(OutOfMemory, match="oom"):
