@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from extism.sources import SourcePolicy
     from extism.world import WasiOptions
 
-__all__ = ["CompiledPlugin"]
+__all__ = ["CompiledForOne", "CompiledPlugin"]
 
 _FEATURES: Final = frozenset({"gc", "memory64"})
 
@@ -82,6 +82,8 @@ class CompiledPlugin:
         LinkError: An import has no giver.
         TypeError: An argument is of the wrong type.
     """
+
+    _is_for_one = False
 
     def __init__(
         self,
@@ -137,6 +139,7 @@ class CompiledPlugin:
                 fuel_limit,
                 fuse,
                 compile_limits,
+                self._is_for_one,
             )
         program = recipe.kept_program() if is_ambient or not self.functions else None
         if program is not None and not (is_ambient and _used(program.units)):
@@ -276,6 +279,12 @@ def _known_files(manifest: Manifest, cache: ModuleCache) -> KnownFiles | None:
     from extism._known import KnownFiles
 
     return KnownFiles(cache.vault)
+
+
+class CompiledForOne(CompiledPlugin):
+    """One that a plugin makes for itself: nothing is laid out beforehand for further ones."""
+
+    _is_for_one = True
 
 
 def _with_runtime(

@@ -14,7 +14,7 @@ from extism._runtime.call import Call, deadline_after
 from extism._runtime.outcome import settle
 from extism._runtime.state import PluginState
 from extism.calls import Calls
-from extism.compiled import CompiledPlugin
+from extism.compiled import CompiledForOne, CompiledPlugin
 from extism.errors import PluginClosed
 from extism.life import Life
 from extism.registry import HOST_FN_REGISTRY
@@ -84,7 +84,7 @@ class Plugin(Calls):
         compiled = (
             plugin
             if isinstance(plugin, CompiledPlugin)
-            else CompiledPlugin(
+            else CompiledForOne(
                 plugin,
                 wasi,
                 functions,

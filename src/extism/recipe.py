@@ -61,7 +61,7 @@ class Recipe:
     """
     Everything that a program depends on, but for its host functions.
 
-    What modules may weigh decides only whether one is compiled.
+    What modules may weigh decides only whether one is compiled, and for how many plugins it is only where they live.
 
     Attributes:
         settings: Of the engine.
@@ -80,6 +80,7 @@ class Recipe:
     fuel: int | None
     fuse: bool | None
     limits: CompileLimits | None = None
+    is_for_one: bool = False
 
     def kept_program(self) -> Program | None:
         """
@@ -248,8 +249,9 @@ class Recipe:
 
         try:
             outlines = [each.part.outline for each in modules]
-            is_cheap = self.cache.keeps
-            return Homes(outlines, memory_count(extras), self.settings, prepare, is_cheap=is_cheap)
+            is_for_one = self.is_for_one and self.cache.keeps
+            memories = memory_count(extras)
+            return Homes(outlines, memories, self.settings, prepare, is_for_one=is_for_one)
         except (CompileError, WasmError) as exc:
             if isinstance(exc, CompileError) and exc.rule:
                 raise

@@ -68,7 +68,7 @@ class Homes:
         kernel_memories: How many memories the kernel adds.
         settings: Of the engine that it needs.
         prepare: Returns the code on an engine.
-        is_cheap: Whether preparing it again finds the native code, so that it may be done for one instance.
+        is_for_one: Whether one instance is all that is to be expected, and preparing another finds the native code.
 
     Raises:
         CompileError: No engine takes the code.
@@ -82,7 +82,7 @@ class Homes:
         settings: Settings,
         prepare: Callable[[Engine], Prepared],
         *,
-        is_cheap: bool,
+        is_for_one: bool,
     ) -> None:
         self._prepare = prepare
         self._settings = settings
@@ -90,7 +90,7 @@ class Homes:
         self._kernel_memories = kernel_memories
         self._single: Prepared | None = None
         # What is wrong with the code shows in one of them at once.
-        if is_cheap and _vacant:
+        if is_for_one and _vacant:
             self._single = prepare(shared_engine(replace(settings, is_for_one=True)))
         elif self._slotted is None:
             _ = self._mapped
@@ -103,7 +103,8 @@ class Homes:
             OSError: A directory of the world cannot be opened.
         """
         home, self._single = self._single, None
-        if home is None or not _is_first():
+        is_first = _is_first()
+        if home is None or not is_first:
             home = self._slotted or self._mapped
         try:
             return Store(home.fused.engine, wasi=wasi), home

@@ -110,6 +110,31 @@ print(*["first" if each.is_for_one else "slot" if each.has_slots else "mapped" f
 """
 
 
+MANY = """
+import extism
+code = b'(module (func (export "run")))'
+plugins = [extism.Plugin(extism.CompiledPlugin(code, functions=[])), extism.Plugin(code, functions=[])]
+settings = [each._life.instance.store.engine.settings for each in plugins]
+assert [each.call("run", b"") for each in plugins] == [b""] * 2
+print(*["first" if each.is_for_one else "slot" if each.has_slots else "mapped" for each in settings])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux has slots")
+def test_who_compiles_for_many_has_slots_for_the_first(tmp_path):
+    """They are laid out at once, and what comes then has them too."""
+    done = subprocess.run(
+        [sys.executable, "-c", MANY],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, "EXTISM_SLOTS": "256", "EXTISM_NATIVE_CACHE_DIR": str(tmp_path)},
+    )
+
+    assert done.stdout.split() == ["slot", "slot"]
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux has slots")
 @pytest.mark.parametrize(
     ("slots", "is_cached", "lived"),
