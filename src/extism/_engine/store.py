@@ -116,7 +116,7 @@ class Store:
         self._key = id(self)
         self._clock: Clock | None = engine.clock if engine.settings.is_interruptible else None
         self.has_fuel = engine.settings.has_fuel
-        self._keep: list[Any] = []
+        self._keep: tuple[object, ...] = ()
         slots = engine.slots
         if slots is not None and not slots.take():
             raise NoSlot
@@ -133,7 +133,7 @@ class Store:
 
     def keep(self, thing: object) -> None:
         """Hold `thing` as long as this store lives: its code may call into it."""
-        self._keep.append(thing)
+        self._keep += (thing,)
 
     def limit_memory(self, max_bytes: int | None, max_elements: int = _TABLE_ELEMENTS) -> None:
         """

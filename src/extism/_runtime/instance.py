@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from extism._capabilities.log import PluginLog
     from extism._engine.engine import Module as Code
     from extism._engine.faults import Fault
+    from extism._engine.function import Quick
     from extism._engine.linker import Linker
     from extism._engine.wasi_bare import BareWasi
     from extism._runtime.awaited import AwaitedEntry
@@ -203,10 +204,16 @@ class Instance:
 
     def _entry_fused(self, name: str) -> Entry:
         """Return the quick way: one crossing for all, its names in the closure."""
-        enter = self._main.function(ENTRY + name, ENTRY_TYPE.params, ENTRY_TYPE.results).quick()
-        store, kernel, is_start = self.store, self._kernel, name == _START
+        quick = self._main.function(ENTRY + name, ENTRY_TYPE.params, ENTRY_TYPE.results).quick()
 
-        def run(call: Call) -> bytes | Exit:
+        # Defaults, as in `Function.quick`, and for the same reasons.
+        def run(
+            call: Call,
+            enter: Quick = quick,
+            store: Store = self.store,
+            kernel: Kernel = self._kernel,
+            is_start: bool = name == _START,  # noqa: FBT001 - never handed over
+        ) -> bytes | Exit:
             call.kernel = kernel
             data = call.input
             length = len(data)
