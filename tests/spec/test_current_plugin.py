@@ -74,10 +74,10 @@ def test_time_remaining_is_what_the_call_has_left():
     seen = []
     with plugin(lambda current: seen.append(current.time_remaining())) as made:
         made.call("run", "")
-        made.call("run", "", timeout=5)
+        made.call("run", "", timeout=60)
 
     assert seen[0] is None
-    assert 4 < seen[1] <= 5
+    assert 50 < seen[1] <= 60
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from patience import ROOM
 
 from extism._capabilities.variables import Variables
 from extism.errors import CapabilityDenied
@@ -90,5 +91,5 @@ def test_the_budget_is_counted_incrementally():
     for number in range(20_000):
         variables.set(str(number), b"x" * 1024)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < ROOM
     assert variables.used == sum(48 + len(str(n)) + 1024 for n in range(20_000))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from patience import until
 
 from extism._compiler.interpreter import shell
 from extism._compiler.interpreter.shell import Journal, clock
@@ -207,30 +209,40 @@ def test_the_users_environment_does_not_get_in(site, monkeypatch, tmp_path):
 def test_a_long_command_gives_signs_of_life(site, said, monkeypatch):
     """While a command runs, its newest line is shown from time to time."""
     monkeypatch.setattr(shell, "_SIGN_OF_LIFE_SECONDS", 0.05)
-    site.run("sh", "-c", "echo compiling ceval.c; sleep 0.3", folder=site.work)
 
-    assert said
-    assert all(line.endswith("0:00  compiling ceval.c") for line in said)
+    def say(line):
+        said.append(line)
+        if line.endswith("compiling ceval.c"):
+            (site.work / "seen").touch()
+
+    site.journal.say = say
+    wait = "echo compiling ceval.c; until test -e seen; do sleep 0.05; done"
+    site.run("sh", "-c", wait, folder=site.work)
+
+    assert re.fullmatch(r" +\d+:\d\d  compiling ceval\.c", said[-1])
 
 
 def test_an_interruption_takes_the_children_along(site, monkeypatch):
     """Ctrl-C ends the whole process group of the command, and goes on to the caller."""
     monkeypatch.setattr(shell, "_SIGN_OF_LIFE_SECONDS", 0.2)
 
+    beats = site.work / "beats"
+
     def interrupt(_text):
-        raise KeyboardInterrupt
+        if beats.exists():
+            raise KeyboardInterrupt
+
+    def is_still():
+        before = beats.read_text()
+        time.sleep(0.3)
+        return beats.read_text() == before
 
     site.journal.say = interrupt
-    beats = site.work / "beats"
     heart = "(while :; do echo x >> beats; sleep 0.05; done) & wait"
     with pytest.raises(KeyboardInterrupt):
         site.run("sh", "-c", heart, folder=site.work)
-    time.sleep(0.2)
-    before = beats.read_text()
-    time.sleep(0.3)
 
-    assert before
-    assert beats.read_text() == before
+    assert until(is_still)
 
 
 def test_make_goes_on_where_it_was_killed(tmp_path):
