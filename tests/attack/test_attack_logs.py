@@ -134,14 +134,14 @@ def test_g04_a_long_message():
 
 
 def test_g05_a_flood(plugin, caplog):
-    """Of 200,000 messages in a call some 16 MB arrive; how many were dropped is said, and it goes on."""
-    made = plugin(TALKER, timeout_ms=60_000)
+    """Of 100,000 messages in a call some 16 MB arrive; how many were dropped is said, and it goes on."""
+    made = plugin(TALKER)
     with caplog.at_level(logging.WARNING, logger=LOGGER):
         made.call("flood", number(100))
         assert len(caplog.records) == 100
         caplog.clear()
-        made.call("flood", number(200_000))
-        assert 1000 < len(caplog.records) < 100_000
+        made.call("flood", number(100_000))
+        assert 1000 < len(caplog.records) < 80_000
         time.sleep(0.1)  # room for some 100 KB more
         made.call("say", "after")
     texts = [record.getMessage() for record in caplog.records]

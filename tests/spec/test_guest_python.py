@@ -44,11 +44,11 @@ def seen():
 )
 def test_after_a_time_out_the_interpreter_is_a_fresh_one(python_plugin, shared, isolation):
     """An interpreter that was stopped in the middle is never called again; variables are carried over."""
-    manifest = {"wasm": [{"path": str(python_plugin(SOURCE, shared=shared))}], "timeout_ms": 1500}
+    manifest = {"wasm": [{"path": str(python_plugin(SOURCE, shared=shared))}]}
     with extism.Plugin(manifest, wasi=True, functions=[], isolation=isolation) as plugin:
         before = [plugin.call("count", "") for _ in range(3)]
         with pytest.raises(extism.errors.CallTimeout):
-            plugin.call("spin", "")
+            plugin.call("spin", "", timeout=0.5)
         after = plugin.call("seen", ""), plugin.call("count", "")
 
     assert before == [b"1", b"2", b"3"]

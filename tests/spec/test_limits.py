@@ -175,7 +175,7 @@ def test_a_million_small_blocks_are_no_trouble(plugin):
             (if (i64.eqz (call $alloc (i64.const 8))) (then unreachable))
             (local.set $i (i32.add (local.get $i) (i32.const 1)))
             (br_if $next (i32.lt_u (local.get $i) (i32.const 1000000)))))"""),
-        timeout_ms=10_000,
+        timeout_ms=60_000,
     )
 
     assert made.call("run", "") == b""

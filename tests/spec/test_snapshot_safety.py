@@ -136,16 +136,16 @@ def test_hashes_are_the_same_everywhere(compiled):
 
 def test_a_copy_that_was_ended_is_never_called_again(wasm):
     """Neither by its plug-in, nor by a pool."""
-    manifest = {"wasm": [{"path": wasm}], "timeout_ms": 400}
+    manifest = {"wasm": [{"path": wasm}]}
     with extism.Plugin(manifest, wasi=True, functions=[]) as plugin:
         plugin.call("is_half_done", "")
         with pytest.raises(extism.errors.CallTimeout):
-            plugin.call("recurse_in_c", "")
+            plugin.call("recurse_in_c", "", timeout=0.4)
         assert plugin.call("is_half_done", "") == b"false"
     with extism.Pool(manifest, 1, wasi=True, functions=[]) as pool:
         pool.call("is_half_done", "")
         with pytest.raises(extism.errors.CallTimeout):
-            pool.call("recurse_in_c", "")
+            pool.call("recurse_in_c", "", timeout=0.4)
         assert pool.call("is_half_done", "") == b"false"
 
 
