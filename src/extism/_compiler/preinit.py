@@ -239,7 +239,7 @@ def _author_error(error: dict[str, Any], advise: Advise) -> BuildError:
     file, line = _importer(error["frames"], package) or (error["file"], error["line"])
     place = f"{file}:{line}: " if line else f"{file}: "
     return BuildError(
-        f"{place}{text}\n\n{error['traceback']}",
+        f"{place}{text}" + (f"\n\n{error['traceback']}" if error["traceback"] else ""),
         path=file,
         line=line,
         hint=hint or _HINTS.get(error["type"], ""),

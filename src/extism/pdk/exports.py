@@ -59,10 +59,15 @@ def report() -> list[dict[str, Any]]:
     """
     rows = []
     for name, run, signature in functions:
-        types = None if signature is None else signature.types
+        try:
+            types = None if signature is None else signature.types
+            if isinstance(run, TypedFunction):
+                _ = run.parameters, run.write
+        except NameError as error:
+            code = inspect.unwrap(getattr(run, "function", run)).__code__
+            vars(error).update(filename=code.co_filename, lineno=code.co_firstlineno)
+            raise
         shared = None if types is None else {"parameters": types[0], "results": types[1]}
-        if isinstance(run, TypedFunction):
-            _ = run.parameters, run.write
         rows.append({"name": name, "shared": shared})
     return rows
 

@@ -102,7 +102,7 @@ class TypedFunction:
         returns = self.signature.return_annotation
         if returns in (_EMPTY, None, "None"):
             return _by_value
-        annotation = annotation_of(self.function, returns)
+        annotation = self._made(_itself, "result", returns)
         if isinstance(annotation, type) and issubclass(annotation, ReturnCode):
             return _refuse
         self._made(values.decoder, "result", returns)
@@ -113,6 +113,9 @@ class TypedFunction:
             return make(annotation_of(self.function, annotation))
         except TypeError as error:
             raise TypeError(f"{self.title}: {what}: {error}") from None
+        except NameError as error:
+            text = f"{error}, or only where TYPE_CHECKING is true"
+            raise NameError(f"{self.title}: {what}: {text}") from None
 
     def __call__(self) -> ReturnCode | None:
         """Read the input, run the function, and set the output."""
@@ -170,6 +173,10 @@ def _at(parameter: _Parameter, given: Any) -> Any:
         return parameter.read(given)
     except InputError as error:
         raise error.under(parameter.name) from error.__cause__
+
+
+def _itself(annotation: Any) -> Any:
+    return annotation
 
 
 def _by_value(result: Any) -> bytes | None:

@@ -289,6 +289,24 @@ def test_the_host_is_not_there_while_building(load, tmp_path, code, name):
     assert str(natively.value) == text
 
 
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("@extism.plugin_fn\ndef f(a: Nope): ...", "parameter a"),
+        ("@extism.plugin_fn\nasync def f(a: int) -> list[Nope]: ...", "result"),
+    ],
+)
+def test_an_annotation_that_is_never_defined(load, code, what):
+    """The function, what of it, and its line are told, though the error shows when all has been loaded."""
+    error = failure(load, f"from __future__ import annotations\nimport extism\n{code}\n")
+
+    assert str(error) == (
+        f"plugin.py:3: NameError: f: {what}: name 'Nope' is not defined, or only where "
+        "TYPE_CHECKING is true"
+    )
+    assert (error.path, error.line) == ("plugin.py", 3)
+
+
 def test_sys_exit_at_module_level_is_an_error(load):
     """A script that ends itself is no plug-in."""
     error = failure(load, "import sys\nsys.exit(3)\n")

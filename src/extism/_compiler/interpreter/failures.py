@@ -23,8 +23,10 @@ def describe(error: BaseException, main_file: str, author_files: Container[str])
     frames = [
         (each.filename, each.lineno) for each in report.stack if each.filename in author_files
     ]
-    if not isinstance(error, SyntaxError) or place[0] not in author_files:
+    # A SyntaxError names its place, and so does the guest library's for an annotation of a function.
+    if place[0] not in author_files or not place[1]:
         place = frames[-1] if frames else (main_file, None)
+    tells = frames or isinstance(error, SyntaxError) or not place[1]
     return {
         "type": type(error).__name__,
         "message": text_of(error),
@@ -32,7 +34,8 @@ def describe(error: BaseException, main_file: str, author_files: Container[str])
         "line": place[1] or 0,
         "frames": frames,
         "missing": missing_names(error),
-        "traceback": "".join(report.format()),
+        # One that passes by none of the author's files tells them nothing.
+        "traceback": "".join(report.format()) if tells else "",
     }
 
 
