@@ -61,8 +61,7 @@ def _dataclass(cls: Any = None, *, frozen: bool = False, eq: bool = True) -> Any
     fresh = tuple([name for name in defaults if defaults[name].__class__ is _Factory])
     is_checked = hasattr(cls, "__post_init__")
     cls.__dataclass_plan__ = names, frozenset(names), defaults, fresh, is_checked
-    cls.__dataclass_fields__ = _Asked("__dataclass_fields__")
-    cls.__signature__ = _Asked("__signature__")
+    cls.__dataclass_fields__, cls.__signature__ = _FIELDS, _SIGNATURE
     return cls
 
 
@@ -133,6 +132,10 @@ class _Asked:
         owner.__dataclass_fields__ = original.__dataclass_fields__
         owner.__signature__ = inspect.signature(original)
         return vars(owner)[self._name]
+
+
+_FIELDS = _Asked("__dataclass_fields__")
+_SIGNATURE = _Asked("__signature__")
 
 
 def _original(cls: Any) -> Any:

@@ -118,21 +118,26 @@ else:
     class CDLL:
         """A shared library, whose functions are looked up by name; each time another object."""
 
-        def __init__(self, path: str | None, flags: int = 0) -> None:
+        _function = _functype(c_int)
+
+        def __init__(self, path: str | None) -> None:
             self._handle = _ctypes.dlopen(path, 0)
-            self._function = _functype(c_int, flags)
 
         def __getitem__(self, name: str) -> Any:
             return self._function((name, self))
 
-    _HOLDING = _ctypes.FUNCFLAG_PYTHONAPI
-    """For functions that need Python's lock, and may raise."""
+    class _PyDLL(CDLL):
+        """The same for functions that need Python's lock, and may raise."""
 
-    pythonapi = CDLL(None, _HOLDING)
-    memmove = CFUNCTYPE(c_void_p, c_void_p, c_void_p, c_size_t)(_ctypes._memmove_addr)  # noqa: SLF001
-    _string_at = _functype(py_object, _HOLDING, _argtypes_=(c_void_p, c_int))(
-        _ctypes._string_at_addr  # noqa: SLF001
-    )
+        _function = _functype(c_int, _ctypes.FUNCFLAG_PYTHONAPI)
+
+    pythonapi = _PyDLL(None)
+
+    memmove = CDLL._function(_ctypes._memmove_addr)  # noqa: SLF001
+    memmove.restype, memmove.argtypes = c_void_p, (c_void_p, c_void_p, c_size_t)
+
+    _string_at = _PyDLL._function(_ctypes._string_at_addr)  # noqa: SLF001
+    _string_at.restype, _string_at.argtypes = py_object, (c_void_p, c_int)
 
     def string_at(address: int, size: int = -1) -> bytes:
         """Return the bytes at an address; up to the first zero without a size."""
