@@ -31,7 +31,7 @@ from extism._runtime.instance import Instance
 from extism._runtime.kernel import NoRoom
 from extism._runtime.outcome import Exit
 from extism.caches import native_directory
-from extism.compiled import CompiledForOne, CompiledPlugin
+from extism.compiled import CompiledPlugin
 from extism.errors import Error
 from extism.manifest import Manifest, MemoryOptions, WasmData
 from extism.registry import HOST_FN_REGISTRY
@@ -336,7 +336,8 @@ def _compiled(session: Session, head: dict[str, Any], blobs: bytes) -> CompiledP
     with warnings.catch_warnings():
         # The parent has the caller to warn.
         warnings.simplefilter("ignore")
-        return CompiledForOne(
+        # Not for one: where the second instance lives must not have to be made when the cache is out of reach.
+        return CompiledPlugin(
             manifest,
             _wasi(session, head["wasi"], parts[-1]),
             functions,
