@@ -127,6 +127,8 @@ class TypedFunction:
             output = self.write(result)
         except TypeError as error:
             raise TypeError(f"{self.title}: result: {error}") from None
+        except ValueError as error:  # it holds itself, or is text that UTF-8 has no form for
+            raise ValueError(f"{self.title}: result: {error}") from None
         if output is not None:
             ffi.host.output(output)
         return None

@@ -201,6 +201,16 @@ def wrong_flag() -> bool | None:
     return 1  # type: ignore[return-value]
 
 
+def no_text() -> str:
+    return "\ud800"
+
+
+def endless() -> list:
+    endless: list[object] = []
+    endless.append(endless)
+    return endless
+
+
 def wrong_code() -> ReturnCode:
     return 5  # type: ignore[return-value]
 
@@ -212,6 +222,11 @@ def wrong_code() -> ReturnCode:
         (wrong_number, "TypeError: wrong_number: result: expected int, got str"),
         (no_number, "TypeError: no_number: result: expected float, got NoneType"),
         (wrong_flag, "TypeError: wrong_flag: result: expected bool, got int"),
+        (
+            no_text,
+            "ValueError: no_text: result: 'utf-8' codec can't encode character '\\ud800' in position 0: surrogates not allowed",
+        ),
+        (endless, "ValueError: endless: result: Circular reference detected"),
         (wrong_code, "TypeError: wrong_code: result: expected a ReturnCode, got int"),
     ],
 )
