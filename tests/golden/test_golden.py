@@ -19,6 +19,8 @@ HERE = Path(__file__).parent
 GUESTS = sorted(HERE.glob("*.wat"))
 RUN = ";; RUN: extism "
 TIME = re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ", re.MULTILINE)
+OFFSET = re.compile(r"\b0x[0-9a-f]+ - ")
+"""In the kernel's code and the guest's as one, which changes with the kernel, and by a byte with how the engine began."""
 
 
 def transcript(guest):
@@ -29,7 +31,7 @@ def transcript(guest):
 
 def shown(run):
     done = extism(*shlex.split(run), cwd=HERE)
-    errors = TIME.sub("<time> ", done.err.decode())
+    errors = OFFSET.sub("<offset> - ", TIME.sub("<time> ", done.err.decode()))
     parts = [f"$ extism {run}", *whole_lines(done.out.decode())]
     parts += [f"2> {line}".rstrip() for line in whole_lines(errors)]
     return "\n".join([*parts, *([f"[exit {done.code}]"] if done.code else []), ""])
