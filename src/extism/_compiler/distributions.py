@@ -7,6 +7,7 @@ folder is in `packages.py`; what the plug-in itself sees of them (`importlib.met
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass
 from importlib.metadata import PathDistribution
@@ -68,7 +69,7 @@ def distributions(folders: Iterable[Path]) -> list[Distribution]:
 
 def _read(info: Path) -> Distribution:
     told = PathDistribution(info)
-    files = [str(file).replace("\\", "/") for file in told.files or ()]
+    files = _listed(info / "RECORD")
     tops = {file.split("/")[0].removesuffix(".py") for file in files if file.endswith(".py")}
     native = {_module(file) for file in files if file.endswith(NATIVE)}
     return Distribution(
@@ -78,6 +79,18 @@ def _read(info: Path) -> Distribution:
         modules=frozenset(tops | {name.split(".")[0] for name in native}),
         native=frozenset(native),
     )
+
+
+def _listed(record: Path) -> list[str]:
+    """
+    Return the files that a distribution came with.
+
+    `importlib.metadata` leaves out what is not there since Python 3.12, and native code was dropped.
+    """
+    if not record.is_file():
+        return []
+    with record.open(encoding="utf-8", newline="") as rows:
+        return [row[0].replace("\\", "/") for row in csv.reader(rows) if row]
 
 
 def _module(file: str) -> str:
