@@ -58,7 +58,7 @@ def test_what_was_left_out(tmp_path):
     """Who leaves a module out is told so."""
     reason = explain("a.b", SearchPath([tmp_path]), (), ["a"])
 
-    assert reason == ("a.b is left out of the plug-in", "take it out of --exclude")
+    assert reason == ("a.b is left out of the plug-in", "take it out of --exclude", "")
 
 
 def test_names_below_names():
