@@ -197,6 +197,8 @@ def _excused(excuses: list[str], place: str) -> Iterator[None]:
         raise
     except (OSError, http.client.HTTPException) as error:
         excuses.append(f"{place}: {_reason(error)}")
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it has the connection
 
 
 def _reason(error: Exception) -> object:
