@@ -38,12 +38,13 @@ class Side:
         The environment of a process whose caches, ours and upstream's, lie below `home`.
 
         What is set for Python or for either package around here is left out: a switch such as
-        PYTHONDONTWRITEBYTECODE would be what is measured.
+        PYTHONDONTWRITEBYTECODE would be what is measured. So would RUST_BACKTRACE, by which upstream's package
+        takes a backtrace in each call: 15 us instead of 5.
         """
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("PYTHON", "EXTISM"))
+            if not name.startswith(("PYTHON", "EXTISM", "RUST_"))
         }
         places = {
             "HOME": str(home),

@@ -81,13 +81,15 @@ def test_a_quick_run_keeps_its_figures_apart():
     assert quick.rounds < 21 <= full.rounds
 
 
-def test_a_workers_environment_holds_no_switch_of_python_or_extism(monkeypatch, tmp_path):
+def test_a_workers_environment_holds_no_switch_that_is_set_here(monkeypatch, tmp_path):
     """What happens to be set here would be what is measured; what a side asks for stays."""
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("EXTISM_ENABLE_WASI_OUTPUT", "1")
+    monkeypatch.setenv("RUST_BACKTRACE", "1")
     monkeypatch.setenv("TZ", "UTC")
     side = Side("ours", tmp_path / "python", {"EXTISM_FUSE": "1"})
     found = side.variables(tmp_path)
 
-    assert {"PYTHONDONTWRITEBYTECODE", "EXTISM_ENABLE_WASI_OUTPUT"}.isdisjoint(found)
+    switches = {"PYTHONDONTWRITEBYTECODE", "EXTISM_ENABLE_WASI_OUTPUT", "RUST_BACKTRACE"}
+    assert switches.isdisjoint(found)
     assert (found["EXTISM_FUSE"], found["TZ"], found["HOME"]) == ("1", "UTC", str(tmp_path))
