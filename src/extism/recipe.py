@@ -249,7 +249,8 @@ class Recipe:
 
         try:
             outlines = [each.part.outline for each in modules]
-            is_for_one = self.is_for_one and self.cache.keeps
+            # A library is likely to be there for other plugins, too, each of which would need it in a slot.
+            is_for_one = self.is_for_one and self.cache.keeps and len(modules) == 1
             memories = memory_count(extras)
             return Homes(outlines, memories, self.settings, prepare, is_for_one=is_for_one)
         except (CompileError, WasmError) as exc:

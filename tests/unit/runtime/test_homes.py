@@ -120,11 +120,24 @@ print(*["first" if each.is_for_one else "slot" if each.has_slots else "mapped" f
 """
 
 
+LIBRARY = """
+import extism
+library = b'(module (import "extism:host/env" "input_length" (func (result i64))) (func (export "f")))'
+main = b'(module (import "library" "f" (func $f)) (func (export "run") (call $f)))'
+manifest = {"wasm": [{"data": library, "name": "library"}, {"data": main}]}
+plugins = [extism.Plugin(manifest, functions=[]) for _ in range(2)]
+settings = [each._life.instance.store.engine.settings for each in plugins]
+assert [each.call("run", b"") for each in plugins] == [b""] * 2
+print(*["first" if each.is_for_one else "slot" if each.has_slots else "mapped" for each in settings])
+"""
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux has slots")
-def test_who_compiles_for_many_has_slots_for_the_first(tmp_path):
-    """They are laid out at once, and what comes then has them too."""
+@pytest.mark.parametrize("script", [MANY, LIBRARY], ids=["compiled for many", "with a library"])
+def test_where_more_are_to_come_the_first_has_a_slot(script, tmp_path):
+    """Slots are laid out at once: nothing is loaded a second time for them."""
     done = subprocess.run(
-        [sys.executable, "-c", MANY],
+        [sys.executable, "-c", script],
         capture_output=True,
         text=True,
         timeout=60,
