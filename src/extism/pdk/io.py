@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 
 from . import ffi, values
 from .errors import InputError
-from .records import reader
+from .records import reading
 
 __all__ = [
     "input",
@@ -55,12 +55,11 @@ def input_json(t: Any = None) -> Any:
         TypeError: JSON has no form for `t`.
     """
     try:
-        value = values.from_json(ffi.host.input())
-        if t is None:
-            return value
+        read, needs_digits = reading(Any if t is None else t)
+        value = values.from_json(ffi.host.input(), needs_digits=needs_digits)
         if (t is int or t is float) and isinstance(value, (str, int, float)):
             return t(value)
-        return reader(t)(value)
+        return read(value)
     except InputError as error:
         raise error.under("input") from None
 

