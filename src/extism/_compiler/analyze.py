@@ -2,9 +2,9 @@
 What one source file says about the plug-in: exports, imports of the host, imports of other modules.
 
 Reads the syntax tree (`syntax.py` makes it) and nothing else: no line of the author's code runs here. What the
-tree cannot tell (a function that becomes an export while the module runs) is found later, by comparing
-(`interface.py`). Which files are read is decided in `bundle.py`; how imports
-are found in the tree, in `references.py`.
+tree cannot tell (a function that becomes an export by a call, or through a decorator of the author's own) is found
+later, by comparing (`interface.py`). Which files are read is decided in `bundle.py`; how imports are found in the
+tree, in `references.py`.
 
 Decorators are known by what they are, not by how they are written: `import extism as x`, `from extism import
 plugin_fn as export` and `export = extism.plugin_fn` are all followed.
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from extism import abi
-from extism._compiler.interface import RESERVED, Export, HostFunction
+from extism._compiler.interface import RESERVED, Export, HostFunction, reserved
 from extism._compiler.references import Reference, references
 from extism._wasm.externs import FuncType
 from extism.errors import BuildError
@@ -52,12 +52,14 @@ class ModuleFacts:
         hidden: Functions with one of them elsewhere: in a condition, a class, another function.
         imports: Declarations with `import_fn`, in order.
         references: Imports of other modules, wherever they stand.
+        may_export_more: Whether one of them is used, or can be, otherwise than as a decorator that is seen here.
     """
 
     exports: tuple[Export, ...]
     hidden: tuple[Export, ...]
     imports: tuple[HostFunction, ...]
     references: tuple[Reference, ...]
+    may_export_more: bool = False
 
 
 def analyze(source: Source, tree: ast.Module) -> ModuleFacts:
@@ -82,6 +84,7 @@ def analyze(source: Source, tree: ast.Module) -> ModuleFacts:
         _in_order(reader.hidden),
         tuple(sorted(reader.imports, key=lambda row: row.line)),
         references(tree),
+        reader.may_export_more(tree),
     )
 
 
@@ -110,9 +113,11 @@ class _Reader:
                         self.modules.add(alias.asname or LIBRARY)
             elif isinstance(node, ast.ImportFrom) and _is_of_library(node):
                 self._learn_from(node)
-        for node in tree.body:
+        for node in ast.walk(tree):
             if isinstance(node, ast.Assign):
-                self._learn_assigned(node)
+                self._learn_assigned(node.targets, node.value)
+            elif isinstance(node, ast.AnnAssign) and node.value is not None:
+                self._learn_assigned([node.target], node.value)
 
     def _learn_from(self, node: ast.ImportFrom) -> None:
         for alias in node.names:
@@ -121,12 +126,26 @@ class _Reader:
             else:
                 self.functions[alias.asname or alias.name] = alias.name
 
-    def _learn_assigned(self, node: ast.Assign) -> None:
-        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-        if isinstance(node.value, ast.Name) and node.value.id in self.modules:
+    def _learn_assigned(self, targets: list[ast.expr], value: ast.expr) -> None:
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        if isinstance(value, ast.Name) and value.id in self.modules:
             self.modules |= set(names)
-        elif known := self.known(node.value):
+        elif known := self.known(value):
             self.functions |= dict.fromkeys(names, known)
+
+    def may_export_more(self, tree: ast.Module) -> bool:
+        """Tell whether `plugin_fn` has a name of its own in this file, or is named otherwise than as a decorator."""
+        definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        decorators = {
+            id(decorator)
+            for node in ast.walk(tree)
+            if isinstance(node, definitions)
+            for decorator in node.decorator_list
+        }
+        named = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+        return not _EXPORTERS.isdisjoint(self.functions.values()) or any(
+            self.known(node) in _EXPORTERS and id(node) not in decorators for node in named
+        )
 
     def known(self, node: ast.expr) -> str:
         """Return the library's name for what an expression means, "" where it means something else."""
@@ -144,8 +163,8 @@ class _Reader:
                 if called:
                     raise self._fault(f"extism.{name} takes no arguments", decorator)
                 self._read_export(name, node, is_top=is_top)
-                if name == "plugin_fn" and is_top and place == len(node.decorator_list) - 1:
-                    self._check_parameters(node)
+                if is_top and place == len(node.decorator_list) - 1:
+                    self._check_parameters(name, node)
             elif name == "import_fn":
                 self._read_import(node, decorator)
 
@@ -155,14 +174,22 @@ class _Reader:
         if isinstance(node, ast.ClassDef):
             raise self._fault(f"{decorator} expects a plain function, {node.name} is a class", node)
         if is_top and node.name in RESERVED:
-            raise self._fault(
-                f"a plug-in function cannot be called {node.name}: {RESERVED[node.name]}", node
-            )
+            raise self._fault(reserved(node.name), node)
         rows = self.exports if is_top else self.hidden
         rows.append(Export(node.name, self.source.path, node.lineno))
 
-    def _check_parameters(self, node: FunctionNode | ast.ClassDef) -> None:
-        if not isinstance(node, ast.ClassDef) and (bare := _bare_parameter(node.args)):
+    def _check_parameters(self, decorator: str, node: FunctionNode | ast.ClassDef) -> None:
+        if isinstance(node, ast.ClassDef):
+            return
+        if any_number := _any_number(node.args):
+            kind = "plug-in" if decorator == "plugin_fn" else "shared"
+            raise self._fault(
+                f"a {kind} function has a fixed number of parameters, {node.name} takes any number "
+                f"({any_number})",
+                node,
+                hint=f"take them as one, such as {_as_one(any_number)}",
+            )
+        if decorator == "plugin_fn" and (bare := _bare_parameter(node.args)):
             raise self._fault(
                 f"plugin_fn expects a function with no arguments, {node.name} should have no arguments",
                 node,
@@ -188,10 +215,12 @@ class _Reader:
 
     def _parameters(self, node: FunctionNode) -> tuple[ValType, ...]:
         arguments = node.args
-        if arguments.vararg or arguments.kwarg:
+        if any_number := _any_number(arguments):
             raise self._fault(
-                f"a host function has a fixed number of parameters, {node.name} takes any number",
+                f"a host function has a fixed number of parameters, {node.name} takes any number "
+                f"({any_number})",
                 node,
+                hint="declare those that it has",
             )
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         return tuple(self._type(each.annotation) for each in every)
@@ -235,12 +264,22 @@ def _is_of_library(node: ast.ImportFrom) -> bool:
 
 
 def _bare_parameter(arguments: ast.arguments) -> str:
-    """Return the name of a parameter that somebody must give, and of which nobody knows what it is."""
-    positional = [*arguments.posonlyargs, *arguments.args]
-    required = positional[: len(positional) - len(arguments.defaults)]
-    named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    required += [each for each, default in named if default is None]
-    return next((each.arg for each in required if each.annotation is None), "")
+    """Return the name of a parameter of which nobody knows what it is; a default would be all that it ever holds."""
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return next((each.arg for each in every if each.annotation is None), "")
+
+
+def _any_number(arguments: ast.arguments) -> str:
+    """Return `*args` or `**kwargs` as it is called here, "" where there is none."""
+    if arguments.vararg:
+        return f"*{arguments.vararg.arg}"
+    return f"**{arguments.kwarg.arg}" if arguments.kwarg else ""
+
+
+def _as_one(any_number: str) -> str:
+    """Return one parameter in the place of `*args` or `**kwargs`."""
+    kind = "dict[str, str]" if any_number.startswith("**") else "list[str]"
+    return f"{any_number.lstrip('*')}: {kind}"
 
 
 def _unquoted(annotation: ast.expr | None) -> ast.expr | None:

@@ -97,6 +97,11 @@ class Bundle:
         default=lambda _missing: ("", "", ""), compare=False
     )
 
+    @property
+    def paths(self) -> dict[str, str]:
+        """Where each module was found, by the file that tracebacks show."""
+        return {module.file: module.path for module in self.modules}
+
     def files(self, interface: Interface, first_slot: int) -> dict[str, bytes]:
         """
         Return what the interpreter is shown, by path relative to its folder.

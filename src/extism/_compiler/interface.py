@@ -14,7 +14,7 @@ from extism._wasm.externs import FuncType
 from extism.errors import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "RESERVED",
@@ -22,8 +22,10 @@ __all__ = [
     "Exported",
     "HostFunction",
     "Interface",
+    "Origin",
     "check_registered",
     "combine",
+    "reserved",
     "typed",
 ]
 
@@ -40,6 +42,9 @@ _RULE: Final = (
     "only functions at the top level of a module, marked with @extism.plugin_fn or @extism.shared_fn, "
     "can be exported"
 )
+_KEEP_NAME: Final = (
+    "a decorator of your own has to keep the name of what it wraps (functools.wraps)"
+)
 _NOT_TOP: Final = f"is not at the top level: {_RULE}"
 
 
@@ -50,6 +55,22 @@ class Export:
     name: str
     path: str
     line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """
+    Where a function comes from that registered itself.
+
+    Attributes:
+        path: Its file, "" for one that is not the plug-in's.
+        line: Where it begins, decorators included.
+        is_top: Whether it stands at the top level of its module.
+    """
+
+    path: str
+    line: int
+    is_top: bool
 
 
 _PLUGIN_FN: Final = FuncType((), ("i32",))
@@ -101,8 +122,17 @@ class Interface:
     imports: tuple[HostFunction, ...]
 
 
+def reserved(name: str) -> str:
+    """Return why no function can have this name, which is one of `RESERVED`."""
+    return f"a plug-in function cannot be called {name}: {RESERVED[name]}"
+
+
 def combine(
-    exports: Iterable[Export], imports: Iterable[HostFunction], hidden: Iterable[Export] = ()
+    exports: Iterable[Export],
+    imports: Iterable[HostFunction],
+    hidden: Iterable[Export] = (),
+    *,
+    may_be_more: bool = False,
 ) -> Interface:
     """
     Return the interface of a plug-in that is made of these.
@@ -111,6 +141,7 @@ def combine(
         exports: Functions that the host can call.
         imports: Functions that the host must give.
         hidden: Functions with the decorator below the top level; they are no exports.
+        may_be_more: Whether functions may become exports that the source does not show.
 
     Raises:
         BuildError: There is nothing to call, a name is exported twice, or one host function is declared
@@ -121,11 +152,8 @@ def combine(
         first = by_name.setdefault(row.name, row)
         if first is not row:
             raise _fault(row, f"{row.name} is exported already, at {first.path}:{first.line}")
-    if not by_name:
-        raise BuildError(
-            "No exports found, use the @extism.plugin_fn decorator to specify exported functions",
-            hint="; ".join(f"{row.path}:{row.line}: {row.name} {_NOT_TOP}" for row in hidden),
-        )
+    if not by_name and not may_be_more:
+        raise _no_exports(hidden)
     return Interface(tuple(by_name.values()), _one_each(imports))
 
 
@@ -156,36 +184,59 @@ def typed(
     return tuple(replace(row, type=seen.get((row.module, row.name), row.type)) for row in imports)
 
 
-def check_registered(interface: Interface, hidden: Iterable[Export], names: Sequence[str]) -> None:
+def check_registered(
+    interface: Interface, hidden: Iterable[Export], origins: Mapping[str, Origin]
+) -> None:
     """
     Check that the functions which registered themselves are those that the source promises.
+
+    One more is as good where it stands at the top level, whatever has called `plugin_fn` for it.
 
     Args:
         interface: What the source says.
         hidden: Functions with the decorator below the top level, to tell the author the line.
-        names: What the interpreter saw.
+        origins: Where those stand that the interpreter saw, by name.
 
     Raises:
-        BuildError: A name is missing, or there is one too many.
+        BuildError: A name is missing, or there is one that cannot be exported, or none at all.
     """
     by_name = {row.name: row for row in hidden}
-    for name in names:
-        if name not in {row.name for row in interface.exports}:
-            raise _unexpected(name, by_name.get(name))
+    promised = {row.name for row in interface.exports}
+    for name, origin in origins.items():
+        if name not in promised:
+            _check_unpromised(Export(name, origin.path, origin.line), origin, by_name.get(name))
     for row in interface.exports:
-        if row.name not in names:
+        if row.name not in origins:
             raise _fault(
                 row,
                 f"{row.name} is marked as an export, but was not exported when the plug-in was loaded",
                 hint="import its module at the top of the plug-in's file; a decorator between plugin_fn "
                 "and the function has to keep its name (functools.wraps)",
             )
+    if not origins:
+        raise _no_exports(by_name.values())
 
 
-def _unexpected(name: str, row: Export | None) -> BuildError:
-    if row is None:
-        return BuildError(f"{name} was exported while the plug-in was loaded: {_RULE}")
-    return _fault(row, f"{name} {_NOT_TOP}")
+def _no_exports(hidden: Iterable[Export]) -> BuildError:
+    return BuildError(
+        "No exports found, use the @extism.plugin_fn decorator to specify exported functions",
+        hint="; ".join(f"{row.path}:{row.line}: {row.name} {_NOT_TOP}" for row in hidden),
+    )
+
+
+def _check_unpromised(row: Export, origin: Origin, hidden: Export | None) -> None:
+    if hidden is not None:
+        raise _fault(hidden, f"{row.name} {_NOT_TOP}")
+    if not origin.path:
+        raise BuildError(
+            f"{row.name} was exported while the plug-in was loaded, but is no function of the plug-in's own: "
+            f"{_RULE}",
+            hint="write a function that calls it",
+        )
+    if not origin.is_top:
+        raise _fault(row, f"{row.name} {_NOT_TOP}", hint=_KEEP_NAME)
+    if row.name in RESERVED:
+        raise _fault(row, reserved(row.name))
 
 
 def _fault(row: Export | HostFunction, message: str, *, hint: str = "") -> BuildError:

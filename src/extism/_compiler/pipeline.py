@@ -24,7 +24,7 @@ import json
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from extism._compiler.bundle import Bundle
-    from extism._compiler.interface import Export, HostFunction, Interface
+    from extism._compiler.interface import Export, HostFunction, Interface, Origin
     from extism._compiler.material import Material
     from extism._compiler.syntax import Source
 
@@ -131,7 +131,7 @@ def compile_file(
     with progress.step("preinit"):
         loaded = _load(base, files, promised, progress, timeout)
         names = tuple(row.name for row in loaded.exports)
-        interface.check_registered(promised, _hidden(files), names)
+        interface.check_registered(promised, _hidden(files), _origins(files, loaded))
         imports = interface.typed(promised.imports, loaded.imports)
     shape = _small if is_shared else _whole
     wasm = shape(base, loaded, imports, progress)
@@ -193,8 +193,9 @@ class _Interpreter:
 def _interface(files: Bundle) -> Interface:
     exports = [row for facts in files.facts for row in facts.exports]
     imports = [row for facts in files.facts for row in facts.imports]
+    more = any(facts.may_export_more for facts in files.facts)
     try:
-        return interface.combine(exports, imports, _hidden(files))
+        return interface.combine(exports, imports, _hidden(files), may_be_more=more)
     except BuildError as error:
         error.path = error.path or files.main.path
         raise
@@ -202,6 +203,14 @@ def _interface(files: Bundle) -> Interface:
 
 def _hidden(files: Bundle) -> list[Export]:
     return [row for facts in files.facts for row in facts.hidden]
+
+
+def _origins(files: Bundle, loaded: preinit.Loaded) -> dict[str, Origin]:
+    """Return where the functions stand in the author's terms."""
+    return {
+        name: replace(origin, path=files.paths.get(origin.path, ""))
+        for name, origin in loaded.origins.items()
+    }
 
 
 def _load(
@@ -225,6 +234,5 @@ def _load(
             )
         except BuildError as error:
             # The guest knows files by their names in the plug-in; the author, by where they are.
-            paths = {module.file: module.path for module in files.modules}
-            error.path = paths.get(error.path, error.path)
+            error.path = files.paths.get(error.path, error.path)
             raise

@@ -16,13 +16,13 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from extism import abi
 from extism._compiler.doors import LOAD, MEMORY, STACK, opened
-from extism._compiler.interface import Exported
+from extism._compiler.interface import Exported, Origin
 from extism._compiler.interpreter.stdlib import pack
 from extism._compiler.notes import Notes
 from extism._compiler.prepare import Shelf, prepare
@@ -89,11 +89,13 @@ class Loaded:
         image: The whole memory; its length is a whole number of pages.
         exports: The plug-in's functions, in the order of their indices.
         imports: The types of the host functions that it declared, by module and name.
+        origins: Where its functions stand, by name; the guest's names of files.
     """
 
     image: bytes
     exports: tuple[Exported, ...]
     imports: dict[tuple[str, str], FuncType]
+    origins: dict[str, Origin] = field(default_factory=dict)
 
 
 def guest_files() -> dict[str, bytes]:
@@ -182,9 +184,12 @@ def load(
     prepare(app, shelf or Shelf(Notes(None), ""), compile_files)
     machine = _pass(module, app, advise, show, deadline)
     result = _read_result(app)
-    exports = tuple(_exported(**row) for row in result["exports"])
+    exports = tuple(_exported(row["name"], row["shared"]) for row in result["exports"])
     imports = {(row["module"], row["name"]): _type(row) for row in result["imports"]}
-    return Loaded(machine.image(), exports, imports)
+    origins = {
+        row["name"]: Origin(row["file"], row["line"], row["is_top"]) for row in result["exports"]
+    }
+    return Loaded(machine.image(), exports, imports, origins)
 
 
 def _exported(name: str, shared: dict[str, list[ValType]] | None) -> Exported:

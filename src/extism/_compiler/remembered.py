@@ -46,7 +46,7 @@ class Memory:
 
     def keep(self, source: bytes, facts: analyze.ModuleFacts) -> None:
         """Remember what a file says; where that cannot be, it is read again next time."""
-        if facts.exports or facts.hidden or facts.imports:
+        if facts.exports or facts.hidden or facts.imports or facts.may_export_more:
             return
         rows = [
             [row.module, row.level, row.names, row.line, row.is_optional, row.is_deferred]

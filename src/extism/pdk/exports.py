@@ -18,7 +18,7 @@ from .typed import TypedFunction, is_typed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Export", "functions", "names", "plugin_fn", "report", "shared_fn"]
+__all__ = ["Export", "close", "forget", "functions", "names", "plugin_fn", "report", "shared_fn"]
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -31,10 +31,14 @@ class Export(NamedTuple):
     """Does all of it: reads what was given, calls the author's function, leaves the result; returns the code."""
     signature: Signature | None
     """Of a shared function: what it takes and gives as WebAssembly."""
+    function: Callable[..., object]
+    """The author's."""
 
 
 functions: Final[list[Export]] = []
 """What can be called, by index."""
+
+_is_closed = False
 
 _UNUSABLE: Final[tuple[tuple[Callable[[object], bool], str], ...]] = (
     (inspect.isasyncgenfunction, "is an async generator: calling it would run nothing"),
@@ -42,11 +46,25 @@ _UNUSABLE: Final[tuple[tuple[Callable[[object], bool], str], ...]] = (
     (inspect.isclass, "is a class"),
 )
 _VARIABLE: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_EMPTY: Final = inspect.Parameter.empty
 
 
 def names() -> list[str]:
     """Return the names of the exported functions, in index order."""
     return [export.name for export in functions]
+
+
+def close() -> None:
+    """Take no more functions: what is exported is settled when the plug-in is built."""
+    global _is_closed
+    _is_closed = True
+
+
+def forget() -> None:
+    """Begin anew, without any function."""
+    global _is_closed
+    _is_closed = False
+    functions.clear()
 
 
 def report() -> list[dict[str, Any]]:
@@ -58,53 +76,62 @@ def report() -> list[dict[str, Any]]:
         TypeError: An annotation says what cannot be.
     """
     rows = []
-    for name, run, signature in functions:
+    for name, run, signature, function in functions:
+        place = _place(function)
         try:
             types = None if signature is None else signature.types
             if isinstance(run, TypedFunction):
                 _ = run.parameters, run.write
         except NameError as error:
-            code = inspect.unwrap(getattr(run, "function", run)).__code__
-            vars(error).update(filename=code.co_filename, lineno=code.co_firstlineno)
+            vars(error).update(filename=place["file"], lineno=place["line"])
             raise
         shared = None if types is None else {"parameters": types[0], "results": types[1]}
-        rows.append({"name": name, "shared": shared})
+        rows.append({"name": name, "shared": shared, **place})
     return rows
+
+
+def _place(function: Callable[..., object]) -> dict[str, Any]:
+    """Return where the author's function stands, and whether that is the top level of a module."""
+    innermost: Any = inspect.unwrap(function)
+    code = getattr(innermost, "__code__", None)
+    return {
+        "file": getattr(code, "co_filename", ""),
+        "line": getattr(code, "co_firstlineno", 0),
+        "is_top": getattr(innermost, "__qualname__", "") == function.__name__,
+    }
 
 
 def plugin_fn(function: F | None = None, /, *more: object, **options: object) -> F:
     """
     Export a function under its own name, so that the host can call it.
 
-    Used bare: `@extism.plugin_fn`. The function stays what it was and can be called as before; `async def` is
-    awaited.
+    Used bare: `@extism.plugin_fn`, or called with a function. The function stays what it was and can be called as
+    before; `async def` is awaited.
 
-    Annotated parameters are filled from the input: one from all of it, several from the members of a JSON object.
-    What a function with annotations returns is the output. Text and bytes are taken as they are, everything else
-    as JSON: numbers, bool, lists, dicts, dataclasses, TypedDict, NamedTuple, Enum, Literal, dates, unions. An input
-    that is something else is an error which says where. Of a ReturnCode, the return code is made.
+    Parameters have annotations, and are filled from the input: one from all of it, several from the members of a JSON
+    object. What another decorator below supplies needs none. What a function with annotations returns is the output.
+    Text and bytes are taken as they are, everything else as JSON: numbers, bool, lists, dicts, dataclasses, TypedDict,
+    NamedTuple, Enum, Literal, dates, unions. An input that is something else is an error which says where. Of a
+    ReturnCode, the return code is made.
 
     Without annotations, an int that it returns (bool aside) is the return code, and any other value is ignored.
 
     Raises:
-        TypeError: It was called with parentheses, or the function has a parameter that nothing could fill, or an
-            annotation that has no form in JSON.
+        TypeError: It was called with parentheses, or the function has a parameter that nothing could fill, such as
+            `*args`, or an annotation that has no form in JSON.
         ValueError: A function of that name is exported already.
+        RuntimeError: The plug-in is built: what a call exports, nobody could call.
     """
     if more or options or not callable(function):
         raise TypeError("extism.plugin_fn takes no arguments")
     _check("plugin_fn", function)
     signature = _effective_signature(function)
-    if bare := _unfilled(signature):
-        raise TypeError(
-            f"plugin_fn expects a function with no arguments, {function.__name__} should have no arguments; "
-            f"or say what {bare} is, such as {bare}: str: then it is read from the input"
-        )
+    _check_parameters(function, signature)
     run: Callable[..., Any] = _awaited(function) or function
     if is_typed(signature):
         run = TypedFunction(function, signature, run)
         run.check()
-    functions.append(Export(function.__name__, run, None))
+    functions.append(Export(function.__name__, run, None, function))
     return function
 
 
@@ -119,6 +146,7 @@ def shared_fn(function: F | None = None, /, *more: object, **options: object) ->
     Raises:
         TypeError: It was called with parentheses, or an annotation has no way across.
         ValueError: A function of that name is exported already.
+        RuntimeError: The plug-in is built.
     """
     if more or options or not callable(function):
         raise TypeError("extism.shared_fn takes no arguments")
@@ -126,7 +154,7 @@ def shared_fn(function: F | None = None, /, *more: object, **options: object) ->
     signature = Signature(f"shared_fn {function.__name__}", function)
     signature.check()
     run = functools.partial(_run_shared, signature, _awaited(function) or function)
-    functions.append(Export(function.__name__, run, signature))
+    functions.append(Export(function.__name__, run, signature, function))
     return function
 
 
@@ -137,8 +165,31 @@ def _check(decorator: str, function: Callable[..., object]) -> None:
     for is_unusable, reason in _UNUSABLE:
         if is_unusable(function):
             raise TypeError(f"{decorator} expects a plain function, {name} {reason}")
+    if not name.isidentifier():
+        raise TypeError(f"{decorator} expects a function with a name, {name} is none; write a def")
+    if _is_closed:
+        raise RuntimeError(
+            f"{decorator}: {name} cannot be exported any more, the plug-in is built; decorate it at the top "
+            "level of a module"
+        )
     if name in names():
         raise ValueError(f"{decorator}: a function called {name} is exported already")
+
+
+def _check_parameters(function: Callable[..., object], signature: inspect.Signature) -> None:
+    """Refuse parameters that nothing would fill."""
+    name = function.__name__
+    if any_number := _any_number(function, signature):
+        is_inner = "<locals>" in function.__qualname__
+        advice = "a decorator's own needs functools.wraps" if is_inner else "take them as one"
+        raise TypeError(
+            f"a plug-in function has a fixed number of parameters, {name} takes any number ({any_number}); {advice}"
+        )
+    if bare := _unfilled(signature, with_default=not _is_wrapper(function)):
+        raise TypeError(
+            f"plugin_fn expects a function with no arguments, {name} should have no arguments; "
+            f"or say what {bare} is, such as {bare}: str: then it is read from the input"
+        )
 
 
 def _effective_signature(function: Callable[..., object]) -> inspect.Signature:
@@ -153,12 +204,27 @@ def _effective_signature(function: Callable[..., object]) -> inspect.Signature:
     return wrapped if hands_on and not _unfilled(wrapped) else own
 
 
-def _unfilled(signature: inspect.Signature) -> str:
+def _unfilled(signature: inspect.Signature, *, with_default: bool = False) -> str:
     """Return the name of a parameter that nothing would fill, "" where there is none."""
     for each in signature.parameters.values():
-        if each.default is each.annotation is each.empty and each.kind not in _VARIABLE:
+        is_bare = each.annotation is _EMPTY and each.kind not in _VARIABLE
+        if is_bare and (with_default or each.default is _EMPTY):
             return each.name
     return ""
+
+
+def _any_number(function: Callable[..., object], signature: inspect.Signature) -> str:
+    """Return `*args` as it is called in a function of the author's own; those of a wrapper are for what it wraps."""
+    if _is_wrapper(function):
+        return ""
+    variable = (each for each in signature.parameters.values() if each.kind in _VARIABLE)
+    return next((str(each).partition(":")[0] for each in variable), "")
+
+
+def _is_wrapper(function: Callable[..., object]) -> bool:
+    """Tell whether another decorator made the function, which then may supply arguments, and has another's name."""
+    code = getattr(function, "__code__", None)
+    return hasattr(function, "__wrapped__") or getattr(code, "co_name", "") != function.__name__
 
 
 def _awaited(function: Callable[..., object]) -> Callable[..., object] | None:

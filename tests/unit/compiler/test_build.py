@@ -357,9 +357,35 @@ def test_an_export_that_another_decorator_renames(tree):
         }
     )
 
-    assert str(failure("plugin.py")).startswith(
-        "wrapper was exported while the plug-in was loaded: "
-    )
+    error = failure("plugin.py")
+
+    assert str(error).startswith("plugin.py:3: wrapper is not at the top level: ")
+    assert "functools.wraps" in error.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def greet(): ...\nextism.plugin_fn(greet)\n",
+        "def greet(): ...\nother = extism.plugin_fn(greet)\n",
+        "def export(f): return extism.plugin_fn(f)\n@export\ndef greet(): ...\n",
+        "from near import export\n@export\ndef greet(): ...\n",
+        "from near import greet\nextism.plugin_fn(greet)\n",
+    ],
+    ids=[
+        "called",
+        "assigned",
+        "own decorator",
+        "alias of another file",
+        "function of another file",
+    ],
+)
+def test_an_export_that_is_no_decorator_of_ours(tree, text):
+    """Whatever calls plugin_fn for a function of a module's top level, the function is exported."""
+    near = "from extism import plugin_fn as export\ndef greet(): ...\n"
+    tree({"plugin.py": f"import extism\n{text}", "near.py": near})
+
+    assert [export.name for export in read(build("plugin.py")).exports] == ["memory", "greet"]
 
 
 def test_an_export_of_a_module_that_is_never_imported(tree):

@@ -8,6 +8,7 @@ from extism._compiler.interface import (
     Export,
     HostFunction,
     Interface,
+    Origin,
     check_registered,
     combine,
     typed,
@@ -20,6 +21,9 @@ F = Export("f", "a.py", 3)
 G = Export("g", "b.py", 7)
 EATS = FuncType(("i64",), ("i64",))
 EAT = HostFunction("extism:host/user", "eat", EATS, "a.py", 10)
+HERE = Origin("a.py", 3, is_top=True)
+INNER = Origin("a.py", 3, is_top=False)
+NOWHERE = Origin("", 0, is_top=True)
 DRINK = HostFunction("extism:host/user", "drink", FuncType(), "a.py", 20)
 
 
@@ -86,13 +90,13 @@ def test_types_that_turned_out():
 
 def test_registered_in_any_order():
     """The numbering may differ from the order of the files; the names may not."""
-    assert check_registered(combine([F, G], []), [], ["g", "f"]) is None
+    assert check_registered(combine([F, G], []), [], {"g": HERE, "f": HERE}) is None
 
 
 def test_one_that_did_not_register():
     """A function whose module was never imported, or whose name was lost, is told with its line."""
     with pytest.raises(BuildError) as caught:
-        check_registered(combine([F, G], []), [], ["f"])
+        check_registered(combine([F, G], []), [], {"f": HERE})
 
     assert str(caught.value) == (
         "b.py:7: g is marked as an export, but was not exported when the plug-in was loaded"
@@ -100,17 +104,48 @@ def test_one_that_did_not_register():
     assert (caught.value.path, caught.value.line) == ("b.py", 7)
 
 
+def test_one_more_at_the_top_level():
+    """A function that a call exports, or a decorator of the author's own, is as good as one that is marked."""
+    more = {"f": HERE, "h": HERE}
+
+    assert check_registered(combine([F], []), [], more) is None
+    assert check_registered(combine([], [], may_be_more=True), [], more) is None
+
+
 @pytest.mark.parametrize(
-    ("hidden", "message"),
+    ("hidden", "origin", "message"),
     [
-        ([Export("h", "a.py", 5)], f"a.py:5: h is not at the top level: {RULE}"),
-        ([], f"h was exported while the plug-in was loaded: {RULE}"),
+        ([Export("h", "a.py", 5)], HERE, f"a.py:5: h is not at the top level: {RULE}"),
+        ([], INNER, f"a.py:3: h is not at the top level: {RULE}"),
+        (
+            [],
+            NOWHERE,
+            f"h was exported while the plug-in was loaded, but is no function of the plug-in's own: {RULE}",
+        ),
     ],
-    ids=["seen", "unseen"],
+    ids=["seen", "unseen", "of others"],
 )
-def test_one_that_registered_without_being_promised(hidden, message):
-    """A function that is an export only while the module runs is refused, with the line if it is known."""
+def test_one_that_registered_without_being_promised(hidden, origin, message):
+    """A function that is no export of the plug-in's top level is refused, with the line if there is one."""
     with pytest.raises(BuildError) as caught:
-        check_registered(combine([F], []), hidden, ["f", "h"])
+        check_registered(combine([F], []), hidden, {"f": HERE, "h": origin})
 
     assert str(caught.value) == message
+
+
+def test_one_more_with_a_name_of_the_hosts():
+    """What hosts call by themselves cannot be an export, however it came to be one."""
+    with pytest.raises(BuildError) as caught:
+        check_registered(combine([F], []), [], {"f": HERE, "_start": HERE})
+
+    assert str(caught.value) == (
+        "a.py:3: a plug-in function cannot be called _start: hosts run it as a program"
+    )
+
+
+def test_none_after_all():
+    """Where running the files shows no export either, there is none."""
+    with pytest.raises(
+        BuildError, match=r"^No exports found, use the @extism\.plugin_fn decorator"
+    ):
+        check_registered(combine([], [], may_be_more=True), [], {})

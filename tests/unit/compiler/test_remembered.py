@@ -34,8 +34,10 @@ def test_what_was_kept_is_known(memory, tmp_path):
 def test_files_with_functions_of_plugins_are_read_again(memory):
     """Their paths and lines are part of what is told."""
     memory.keep(b"source", ModuleFacts((Export("f", "a.py", 1),), (), (), ()))
+    memory.keep(b"other", ModuleFacts((), (), (), (), may_export_more=True))
 
     assert memory.facts(b"source") is None
+    assert memory.facts(b"other") is None
 
 
 def test_another_reader_reads_again(memory, monkeypatch):

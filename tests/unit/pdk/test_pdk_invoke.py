@@ -23,7 +23,7 @@ def run(host):
     """Run a function as export 0; return its code and the error text, None where none was set."""
 
     def run(function):
-        exports.functions[:] = [exports.Export("f", function, None)]
+        exports.functions[:] = [exports.Export("f", function, None, function)]
         code = invoke(0)
         return code, host.errors[-1].decode() if host.errors else None
 

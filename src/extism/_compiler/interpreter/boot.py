@@ -262,10 +262,9 @@ def run_bundle(bundle: Bundle) -> dict[str, Any]:
     refuse(open_files() - before)
     renewals.end_watch()
     renewals.forget()
-    result = {
-        "exports": importlib.import_module("extism.exports").report(),
-        "imports": imports.report(),
-    }
+    exports = importlib.import_module("extism.exports")
+    result = {"exports": exports.report(), "imports": imports.report()}
+    exports.close()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     forget_code()
@@ -374,7 +373,7 @@ def rehearse(invoke: Any) -> None:
         if report(run_bundle, bundle):
             raise ImportError(f"the rehearsal failed: {read_json('result.json')}")
         invoke(0)
-        exports.functions.clear()
+        exports.forget()
         for name, _module in all_modules(bundle):
             del finder.records[name]
             del sys.modules[name]
