@@ -345,6 +345,38 @@ def test_a_slow_host_function_does_not_get_the_worker_killed(isolated):
     assert is_alive(process)
 
 
+@pytest.mark.parametrize("ended_by", ["the deadline", "a cancellation"])
+def test_a_host_function_asks_a_worker_that_is_stuck_no_longer_than_the_call_may_last(
+    isolated, monkeypatch, ended_by
+):
+    """What it wants of the plug-in's blocks is waited for until a second after the end of the call, as all else is."""
+    monkeypatch.setattr("extism._isolation.line.ANSWER_SECONDS", AGES)
+    asking = threading.Event()
+
+    @host_fn
+    def host(current: extism.CurrentPlugin, text: str) -> str:
+        stop(int(text))
+        asking.set()
+        current.write(b"x")
+        return text
+
+    plugin, process = isolated(SHOUT, functions=[host])
+    started = time.monotonic()
+    if ended_by == "the deadline":
+        with pytest.raises(CallTimeout) as caught:
+            plugin.call("run", str(process), timeout=0.5)
+    else:
+        wait = in_a_thread(lambda: plugin.call("run", str(process)))
+        assert asking.wait(AGES)
+        plugin.cancel_handle().cancel()
+        with pytest.raises(Cancelled) as caught:
+            wait()
+
+    assert str(caught.value) == "timeout"
+    assert 1.0 <= time.monotonic() - started < 1.5 + ROOM
+    assert not is_alive(process)
+
+
 def test_code_that_cannot_be_interrupted_ends_too():
     """In this process it would go on for ever; the worker does not."""
     source = {"wasm": [{"data": LOOP.encode()}], "timeout_ms": 100}

@@ -7,10 +7,12 @@ runs: at any other time the guest does, and nobody answers.
 
 from __future__ import annotations
 
+import time
 from threading import Lock
 from typing import TYPE_CHECKING, NoReturn
 
 from extism._isolation.frames import Breach, Gone, Kind, Late
+from extism._isolation.limits import GRACE_SECONDS
 from extism._runtime.kernel import NoRoom
 from extism.errors import CallError
 
@@ -32,6 +34,7 @@ class RemoteKernel:
 
     Attributes:
         number: Of the call that runs, or was the last to run.
+        due: When the worker has to have ended it, in monotonic seconds; None for never.
         cancelled_number: Of the last call that was cancelled.
     """
 
@@ -39,13 +42,22 @@ class RemoteKernel:
         self._line = line
         self._lock = Lock()
         self._is_open = False
+        self._asked_at: float | None = None
         self.number = 0
+        self.due: float | None = None
         self.cancelled_number = -1
 
     @property
     def is_cancelled(self) -> bool:
         """Whether the call that runs was cancelled."""
         return self.cancelled_number == self.number
+
+    @property
+    def grace(self) -> float:
+        """Seconds in which the worker must answer, if it was cancelled before: a question that waits counts from its start."""
+        asked_at = self._asked_at
+        spent = 0.0 if asked_at is None else time.monotonic() - asked_at
+        return max(0.0, GRACE_SECONDS - spent)
 
     def open(self) -> None:
         """Let host functions in: the worker waits for one to end."""
@@ -115,8 +127,11 @@ class RemoteKernel:
                     "the guest runs in its own process (isolation='process'): CurrentPlugin can be used "
                     "only until the host function has returned"
                 )
+            self._asked_at = time.monotonic()
             try:
-                return self._line.ask(kind, body, number, answers=(Kind.DONE, Kind.NOTHING))
+                return self._line.ask(
+                    kind, body, number, answers=(Kind.DONE, Kind.NOTHING), due=self.due
+                )
             except (Gone, Late, Breach) as exc:
                 self._is_open = False
                 self._line.worker.kill()
@@ -126,6 +141,8 @@ class RemoteKernel:
                 self._is_open = False
                 self._line.worker.kill()
                 raise
+            finally:
+                self._asked_at = None
 
     @staticmethod
     def _handle(answer: Frame) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, Final
 
 from extism._isolation.frames import Breach, Kind
+from extism._isolation.limits import GRACE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -55,17 +57,33 @@ class Line:
         return True
 
     def ask(
-        self, kind: int, body: Bytes = b"", number: int = 0, *, answers: Collection[int]
+        self,
+        kind: int,
+        body: Bytes = b"",
+        number: int = 0,
+        *,
+        answers: Collection[int],
+        due: float | None = None,
     ) -> Frame:
         """
         Return the answer to a question, of one of the kinds that answers to it have.
+
+        Args:
+            kind: Of the question, like `body` and `number`.
+            body: As in `Link.send`.
+            number: As in `Link.send`.
+            answers: Their kinds.
+            due: When the worker has to have ended the call to which it belongs, if there is a time for that.
 
         Raises:
             Gone, Late, Breach: There is none.
         """
         link = self.worker.link
         if link.is_limited:
-            link.wait_until(time.monotonic() + ANSWER_SECONDS)
+            now = time.monotonic()
+            # Past that the call has ended, but for a host function that takes its time: not the worker's fault.
+            sooner = math.inf if due is None else max(now + GRACE_SECONDS, due)
+            link.wait_until(min(now + ANSWER_SECONDS, sooner))
         link.send(kind, body, number=number)
         frame = link.receive()
         while self.hear(frame):

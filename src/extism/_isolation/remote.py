@@ -111,17 +111,22 @@ class RemoteInstance:
             self._see_to_it(number)
         return True
 
-    def _see_to_it(self, number: int) -> None:
-        """Kill the worker if it does not end a cancelled call; the time of host functions is not its own."""
+    def _see_to_it(self, number: int, seconds: float = GRACE_SECONDS) -> None:
+        """
+        Kill the worker if it does not end a cancelled call.
+
+        The time of host functions is not its own, but that of their questions is.
+        """
 
         def look() -> None:
             if self._is_running and self._kernel.number == number:
-                if self._is_serving:
-                    self._see_to_it(number)
+                grace = self._kernel.grace if self._is_serving else 0.0
+                if grace:
+                    self._see_to_it(number, grace)
                 else:
                     self._worker.kill()
 
-        self._watch = timer = threading.Timer(GRACE_SECONDS, look)
+        self._watch = timer = threading.Timer(seconds, look)
         timer.daemon = True
         timer.start()
         if not self._is_running or self._kernel.number != number:
@@ -201,7 +206,7 @@ class RemoteInstance:
         try:
             # Nothing of the guest may be running yet: a busy machine needs its time to get there.
             grace = GRACE_SECONDS if call.function else ANSWER_SECONDS
-            self._due = None if deadline is None else deadline + grace
+            self._due = self._kernel.due = None if deadline is None else deadline + grace
             link.wait_until(self._due)
             moment = math.inf if deadline is None else deadline
             link.send(kind, body, flags, place, number, moment)
