@@ -3,7 +3,8 @@ The interpreter that plug-ins are built on: found in the cache or in a data whee
 
 The *base image* is one WebAssembly module: CPython, already started, with its standard library and the
 guest library in memory. Its key is the digest of all that decides its bytes. Here is where it comes
-from; how it is made is in `interpreter` (compiling) and `preinit` (starting).
+from; how it is made is in `interpreter` (compiling) and `preinit` (starting). The licence texts of what
+is in it lie beside it, for those who hand it on.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ if TYPE_CHECKING:
     from extism._compiler.interpreter.build import Interpreter
     from extism._compiler.interpreter.shell import Say
 
-__all__ = ["base_image", "base_key", "find_base", "native_cache", "unpack"]
+__all__ = ["base_image", "base_key", "find_base", "licences", "native_cache", "unpack"]
 
 _KEPT_VERSIONS: Final = 8
+_LICENCES: Final = "licences"
 
 
 def base_image(say: Say = print) -> bytes:
@@ -60,8 +62,26 @@ def base_image(say: Say = print) -> bytes:
     interpreter = build.find() or _build(say)
     say("starting Python once, to keep it started")
     base = preinit.start(interpreter.runtime.read_bytes(), interpreter.folder)
-    _keep(base, base_key(), say)
+    _keep(base, base_key(), interpreter.licences, say)
     return base
+
+
+def licences(say: Say = print) -> dict[str, bytes]:
+    """
+    Return the licence texts of what is in the base image, by file name.
+
+    Args:
+        say: Called with each line of progress if the interpreter has to be built for them: none lie beside the image.
+
+    Raises:
+        BuildError: There are none, and the interpreter cannot be built here.
+        SourceError: It has to be built, and its sources could not be had.
+    """
+    interpreter = build.find()
+    folder = interpreter.licences if interpreter else _folder(base_key()) / _LICENCES
+    if not folder.is_dir():
+        folder = build.build(say).licences
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def base_key() -> str:
@@ -121,15 +141,15 @@ def _kept(say: Say) -> bytes | None:
     return None
 
 
-def _keep(base: bytes, key: str, say: Say) -> None:
+def _keep(base: bytes, key: str, licences: Path, say: Say) -> None:
     """Put the base image into the cache, if it can be written; it is of use without that too."""
     try:
-        _write(base, key)
+        _write(base, key, licences)
     except OSError as error:
         say(f"the interpreter is not kept in {caches.interpreter_directory()}: {error}")
 
 
-def _write(base: bytes, key: str) -> None:
+def _write(base: bytes, key: str, licences: Path) -> None:
     """Put the base image into the cache; of two processes that do so at once, the first has done it."""
     cache = caches.interpreter_directory()
     cache.mkdir(parents=True, exist_ok=True)
@@ -139,6 +159,8 @@ def _write(base: bytes, key: str) -> None:
         (fresh / IMAGE).write_bytes(base)
         digest_line = f"{hashlib.sha256(base).hexdigest()}\n"
         (fresh / DIGEST).write_text(digest_line, encoding="utf-8")
+        if licences.is_dir():
+            shutil.copytree(licences, fresh / _LICENCES)
         try:
             fresh.rename(_folder(key))
         except OSError:
@@ -162,8 +184,14 @@ def _from_wheel(field: str, wanted: str, say: Say) -> bytes | None:
             path=str(package / PACKED_IMAGE),
             hint=f"pip install --force-reinstall {PROJECT}",
         )
-    _keep(base, statement["key"], say)
+    _keep(base, statement["key"], _wheel_licences(package), say)
     return base
+
+
+def _wheel_licences(package: Path) -> Path:
+    """Return where the licence texts of the data wheel are, if it was installed with its metadata."""
+    metadata = next(package.parent.glob(f"{MODULE}-*.dist-info"), package)
+    return metadata / "licenses"
 
 
 def _wheel_folder() -> Path | None:

@@ -67,6 +67,23 @@ def test_an_installed_data_wheel_is_used_and_cached(cache, install):
     assert [path.name for path in cache.iterdir()] == [f"base-{runtime.base_key()}"]
 
 
+def test_the_licences_of_a_cached_image_lie_beside_it(cache, install):
+    """What it takes to pack a data wheel is there with the image, and nothing has to be built for it."""
+    texts = {"zlib.txt": b"zlib", "PROVENANCE.md": b"# parts"}
+    install(pack_wheel(BASE, runtime.base_key(), "1.0", texts))
+    runtime.base_image()
+
+    assert runtime.licences() == texts
+
+
+def test_the_licences_of_an_image_from_before_are_the_interpreters(cache):
+    """An older cache has none beside the image; then the interpreter is needed, which cannot be built here."""
+    put(cache, BASE, hashlib.sha256(BASE).hexdigest())
+
+    with pytest.raises(BuildError, match="building the interpreter needs make"):
+        runtime.licences()
+
+
 def test_a_damaged_cache_entry_is_replaced(cache, install):
     """An image whose hash is wrong is not run: it is said, removed and had anew."""
     folder = put(cache, BASE[:-1], hashlib.sha256(BASE).hexdigest())

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from extism import caches
 from extism._compiler import runtime
-from extism._compiler.interpreter import build
 from extism._compiler.interpreter.wheel import pack_wheel, wheel_name
 from extism.errors import BuildError, Error
 
@@ -87,10 +86,8 @@ def _wheel(options: argparse.Namespace) -> int:
 
 
 def _licences() -> dict[str, bytes]:
-    """Return the licence texts: those of the built interpreter, and our own."""
-    interpreter = build.build(_say)
-    texts = {path.name: path.read_bytes() for path in interpreter.licences.iterdir()}
-    return {**texts, "extism.txt": _own_licence()}
+    """Return the licence texts: those of what is in the interpreter, and our own."""
+    return {**runtime.licences(_say), "extism.txt": _own_licence()}
 
 
 def _own_licence() -> bytes:
