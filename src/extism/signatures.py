@@ -28,6 +28,7 @@ _POSITIONAL: Final = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
 )
+_VARIABLE: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,9 @@ def infer(label: str, f: Callable[..., Any], user_data: tuple[Any, ...]) -> Sign
         )
     returned = hints.pop("return", None)
     names = list(hints)
-    if not _takes_all(f, parameters):
+    takes_all = _takes_all(f, parameters)
+    _check_number(label, inspect.signature(f).parameters if takes_all else parameters, hints)
+    if not takes_all:
         _check_shape(label, parameters, hints, len(user_data))
         names = _argument_names(label, parameters, hints)
     has_plugin = bool(names) and hints[names[0]] is CurrentPlugin
@@ -93,6 +96,20 @@ def _takes_all(f: Callable[..., Any], parameters: Mapping[str, inspect.Parameter
     """Tell whether `f` is a decorator's `*args`: its annotations are of another function's parameters."""
     kinds = {parameter.kind for parameter in parameters.values()}
     return hasattr(f, "__wrapped__") and inspect.Parameter.VAR_POSITIONAL in kinds
+
+
+def _check_number(
+    label: str, parameters: Mapping[str, inspect.Parameter], hints: Mapping[str, Any]
+) -> None:
+    """Refuse `*args: int`: a plugin passes as many values as the function's type says."""
+    for name, parameter in parameters.items():
+        if name in hints and parameter.kind in _VARIABLE:
+            stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
+            text = (
+                f"host function {label}: a plugin passes a fixed number of values, {stars}{name} is any number; "
+                "name each of them"
+            )
+            raise SignatureError(text, function=label, parameter=name)
 
 
 def _argument_names(

@@ -494,7 +494,27 @@ def bare_parameter(a: int, b) -> None: ...
 def keyword_only(a: int, *, b: int) -> None: ...
 
 
+def keyword_default(a: int, *, b: int = 1) -> None: ...
+
+
 def starred(*a: int) -> None: ...
+
+
+def double_starred(a: int, **b: int) -> None: ...
+
+
+def logged(f):
+    """What decorators of applications look like."""
+
+    @functools.wraps(f)
+    def wrapper(*args, **kwargs):
+        return f(*args, **kwargs)
+
+    return wrapper
+
+
+@logged
+def logged_starred(*a: int) -> None: ...
 
 
 def unknown_name(a: "Nowhere") -> None: ...  # noqa: F821, UP037 - the case
@@ -516,7 +536,10 @@ def bare_before(a=1, b: int = 2) -> None: ...
         (untrusted, "a", "Pickle(trusted=True)"),
         (bare_parameter, "b", "b has no annotation"),
         (keyword_only, "b", "keyword-only"),
-        (starred, "a", "a may not have an annotation"),
+        (keyword_default, "b", "b may not have an annotation"),
+        (starred, "a", "a fixed number of values, *a is any number"),
+        (double_starred, "b", "a fixed number of values, **b is any number"),
+        (logged_starred, "a", "a fixed number of values, *a is any number"),
         (unknown_name, "", "cannot be read"),
         (late_plugin, "plugin", "Could not infer input type for argument plugin"),
         (bare_before, "a", "a has no annotation, so it cannot come before b"),
@@ -692,16 +715,6 @@ def test_a_wrong_value_from_the_guest_names_the_parameter(annotation, sent, caus
     assert (wrong.function, wrong.parameter) == ("extism:host/user::shout", "value")
     assert "wrong value as value of extism:host/user::shout" in str(caught.value)
     assert isinstance(wrong.__cause__, cause)
-
-
-def logged(f):
-    """What decorators of applications look like."""
-
-    @functools.wraps(f)
-    def wrapper(*args, **kwargs):
-        return f(*args, **kwargs)
-
-    return wrapper
 
 
 def test_a_decorated_function_has_the_types_of_the_one_inside():
