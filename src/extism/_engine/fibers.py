@@ -23,7 +23,7 @@ from extism._engine.bindings import VALUE_KINDS, Func, Handle, lib
 from extism._engine.faults import Interrupted
 from extism._engine.foreign import byref, c_char, c_size_t, c_uint64, c_void_p
 from extism._engine.interrupts import BRISK_TICK, FIRST_TICKS, StopReason, depth, running_stores
-from extism._engine.stacks import levels
+from extism._engine.stacks import UNMEASURED, calls, levels
 from extism._engine.trampoline import running
 
 TYPE_CHECKING = False
@@ -188,7 +188,7 @@ class Fiber:
         Begin a call, which is a span of its store; nothing of it runs yet.
 
         Args:
-            data: Handed to the host functions that the code calls (`trampoline.running`).
+            data: Handed to the host functions that the code calls (`stacks.calls`).
             deadline: As in `Store.open`.
             values: One number for each parameter.
         """
@@ -213,9 +213,10 @@ class Fiber:
         """
         store, clock, thread = self.store, self._clock, get_ident()
         assert self._future is not None, "a call was begun"
-        outer_levels, outer_data, outer_fiber = levels.get(thread), running.data, running.fiber
+        outer_levels, outer_fiber = levels.get(thread), running.fiber
+        outer_call = calls.get(thread, UNMEASURED)
         levels[thread] = LEVELS + (depth(thread) if running_stores else 0)
-        running.data, running.fiber = self._data, self
+        calls[thread], running.fiber = self._data, self
         store.thread = thread
         store.is_on_fiber = True
         running_stores[id(store)] = store
@@ -228,7 +229,11 @@ class Fiber:
         finally:
             running_stores.pop(id(store), None)
             store.is_on_fiber = False
-            running.data, running.fiber = outer_data, outer_fiber
+            running.fiber = outer_fiber
+            if outer_call is UNMEASURED:
+                calls.pop(thread, None)
+            else:
+                calls[thread] = outer_call
             if outer_levels is None:
                 del levels[thread]
             else:

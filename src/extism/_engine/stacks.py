@@ -24,13 +24,15 @@ from extism.errors import CallError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import Any, Final
 
 __all__ = [
     "LARGE_BYTES",
     "MAX_DEPTH",
+    "UNMEASURED",
     "StackTooSmall",
     "admit",
+    "calls",
     "enrol",
     "first_caller",
     "inherited",
@@ -61,6 +63,16 @@ _ATTRIBUTES_BYTES: Final = 128
 levels: Final[dict[int, int]] = {}
 """How many spans may be open on a thread, by its identifier; who is not in it was not measured yet."""
 
+calls: Final[dict[int, Any]] = {}
+"""
+Whose code runs on each thread that holds a span: the data of the innermost call into a guest, None while none runs.
+
+Every way in and out looks here, so it is no object of the thread's own (`_local`), which takes six times as long.
+"""
+
+UNMEASURED: Final = object()
+"""What stands for a thread that is not in `calls`."""
+
 _callers: Final[dict[int, tuple[int, int]]] = {}
 """For each thread of ours: who waits for it, and how many spans were open there."""
 
@@ -77,7 +89,7 @@ class _Leaving:
     def __init__(self, thread: int) -> None:
         self._thread = thread
         # Kept: the module's names may be gone before the last thread is.
-        self._forget = (levels.pop, _callers.pop)
+        self._forget = (levels.pop, calls.pop, _callers.pop)
 
     def __del__(self) -> None:
         for forget in self._forget:
@@ -119,6 +131,8 @@ def enrol(thread: int, most: int, caller: int | None = None) -> None:
     if caller is not None:
         _callers[thread] = caller, inherited(caller) + depth(caller)
     levels[thread] = max(0, min(most, MAX_DEPTH - inherited(thread)))
+    if levels[thread]:
+        calls.setdefault(thread, None)
     _here.leaving = _Leaving(thread)
 
 

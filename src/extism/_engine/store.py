@@ -29,7 +29,7 @@ from extism._engine.faults import (
 from extism._engine.foreign import addressof, byref, c_uint64, c_void_p
 from extism._engine.interrupts import SLICE_TICKS, arm, running_stores, stop_reason
 from extism._engine.shelter import sheltered
-from extism._engine.stacks import admit, levels
+from extism._engine.stacks import UNMEASURED, admit, calls, levels
 from extism._engine.trampoline import running
 
 TYPE_CHECKING = False
@@ -114,7 +114,7 @@ class Store:
         self.span = 0
         self.cancelled_span = -1
         self._key = id(self)
-        self._clock: Clock | None = engine.clock if engine.settings.is_interruptible else None
+        self.clock: Clock | None = engine.clock if engine.settings.is_interruptible else None
         self.has_fuel = engine.settings.has_fuel
         self._keep: tuple[object, ...] = ()
         slots = engine.slots
@@ -160,7 +160,7 @@ class Store:
         self.deadline = deadline
         self.is_running = True
         running_stores[self._key] = self
-        clock = self._clock
+        clock = self.clock
         if clock is not None and clock.is_parked:
             clock.wake()
 
@@ -177,9 +177,9 @@ class Store:
         self.is_running = False
         self.deadline = None
         if self.raised is not None:
-            self._raise()
+            self.raise_kept()
 
-    def _raise(self) -> None:
+    def raise_kept(self) -> None:
         raised, self.raised = self.raised, None
         assert raised is not None
         raise raised
@@ -287,7 +287,7 @@ class Store:
         Run code of this store through an engine function that may report an error or a trap.
 
         Args:
-            data: Handed to the host functions that the code calls (`trampoline.running`).
+            data: Handed to the host functions that the code calls (`stacks.calls`); None counts as the store.
             function: A C function that returns an error or NULL, and takes the address of a trap last.
             args: Its arguments but the last.
 
@@ -297,8 +297,9 @@ class Store:
         Raises:
             BaseException: The handler of a signal raised it while the code ran: Ctrl-C, as a rule.
         """
-        outer = running.data
-        running.data = data
+        thread = get_ident()
+        outer = calls.get(thread, UNMEASURED)
+        calls[thread] = self if data is None else data
         try:
             error = function(*args, addressof(self.trap))
             return self.fault(error) if error or self.trap or self.raised else None
@@ -306,7 +307,10 @@ class Store:
             self.abandon()
             raise
         finally:
-            running.data = outer
+            if outer is UNMEASURED:
+                calls.pop(thread, None)
+            else:
+                calls[thread] = outer
 
     def abandon(self) -> None:
         """Forget how code ended that a signal left before that was read."""
@@ -338,7 +342,7 @@ class Store:
                 fault = replace(fault, trap="uncaught exception")
         reason, self.stop_reason = self.stop_reason, None
         if self.raised is not None:
-            self._raise()
+            self.raise_kept()
         if fault is not None and reason is not None and raised is None:
             return Fault(FaultKind.INTERRUPT, fault.text, trap=reason)
         return fault

@@ -4,19 +4,20 @@ A Python function as a function that WebAssembly can call, and the way back for 
 No Python exception ever crosses compiled code: the trampoline keeps it in a slot of the running thread
 and returns a trap, the trap unwinds the guest, and whoever entered the guest on that thread takes the
 exception out of the slot. The functions capture nothing of a store: they are made once for each linker,
-and are told whose call is running through `running.data`.
+and are told whose call is running through `calls`.
 """
 
 from __future__ import annotations
 
 import struct
 from _operator import index
-from _thread import _local
+from _thread import _local, get_ident
 
 from extism._cached import cache
 from extism._engine.bindings import VALUE_KINDS, FuncCallback, PointerVec, lib
 from extism._engine.foreign import byref, c_char, c_void_p
 from extism._engine.shelter import sheltered
+from extism._engine.stacks import calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,15 +69,13 @@ _CELLS: Final = {"i32": "i", "i64": "q", "f64": "d"}
 
 class _Running(_local):
     """
-    What runs on this thread.
+    What runs on this thread, beside whose call it is.
 
     Attributes:
-        data: The owner of the innermost call into a guest.
         raised: What a function raised, until whoever entered the guest takes it out.
         fiber: The `Fiber` whose code runs, if it runs on one (`fibers.py`).
     """
 
-    data: Any = None
     raised: Any = None
     fiber: Any = None
 
@@ -154,7 +153,7 @@ class Trampoline:
     Args:
         params: WebAssembly types of the parameters.
         results: WebAssembly types of the results.
-        body: Called with `running.data` and one number for each parameter (integers signed); gives a
+        body: Called with `calls` and one number for each parameter (integers signed); gives a
             sequence with one number for each result.
         label: Names the function in the text of errors.
     """
@@ -223,7 +222,7 @@ def _entry(
         try:
             try:
                 buffer = views.get(address) or view(address)
-                values = body(running.data, *unpack(buffer))
+                values = body(calls.get(get_ident()), *unpack(buffer))
                 if has_results:
                     try:
                         pack(buffer, 0, *values)
@@ -247,6 +246,7 @@ def _entry_of_one(
     has_param, has_result = bool(params), bool(results)
     slot: Any = c_char * SLOT
     views: dict[int, tuple[Any, Any]] = {}
+    owners, thread = calls, get_ident
 
     def view(address: int) -> tuple[Any, Any]:
         """Return the slot at an address as that of the parameter, and as that of the result."""
@@ -260,7 +260,8 @@ def _entry_of_one(
         try:
             try:
                 given, taken = views.get(address) or view(address)
-                values = body(running.data, given[0]) if has_param else body(running.data)
+                call = owners[thread()]
+                values = body(call, given[0]) if has_param else body(call)
                 if has_result:
                     try:
                         (taken[0],) = values

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from _thread import get_ident
 
 import pytest
 
 from extism._engine.engine import wat_to_wasm
 from extism._engine.faults import FaultKind
 from extism._engine.linker import Linker
+from extism._engine.stacks import calls
 from extism._engine.trampoline import SLOT, Trampoline, late, layout, running, trap
 
 MAX = {"i32": 2**32, "i64": 2**64}
@@ -186,7 +188,7 @@ def test_calls_inside_calls_have_each_their_own_data(instantiate):
         seen.append((data, depth))
         if depth:
             assert run(f"inside {data}", depth - 1) is None
-        seen.append((running.data, depth))
+        seen.append((calls[get_ident()], depth))
         return ()
 
     run = through(instantiate, "i32", "", body)
@@ -200,7 +202,7 @@ def test_calls_inside_calls_have_each_their_own_data(instantiate):
         ("inside first", 1),
         ("first", 2),
     ]
-    assert running.data is None
+    assert calls.get(get_ident()) is None
 
 
 def test_an_exception_that_was_handled_inside_is_gone(instantiate):
