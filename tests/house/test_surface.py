@@ -16,7 +16,7 @@ from extism._runtime.kernel_source import kernel_wasm
 from extism._wasm.externs import FuncType
 from extism._wasm.reader import read
 
-HOSTS_OWN = {"accept", "begin", "budget", "reserve", "data", "meta"}
+HOSTS_OWN = {"accept", "begin", "budget", "conclude", "data", "meta", "reserve"}
 """What the kernel exports for the host; no guest may import it."""
 
 TYPING_ONLY = {"TYPE_CHECKING", "Any", "Final", "annotations"}

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from extism._isolation.process import Worker
     from extism._isolation.services import Services
     from extism._runtime.call import Call
-    from extism._runtime.instance import Entry
+    from extism._runtime.entries import Entry
     from extism._runtime.kernel import Kernel
 
 __all__ = ["RemoteInstance"]

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
     from extism._engine.wasi_bare import BareWasi
     from extism._isolation.stand_in import StandIn
-    from extism._runtime.instance import Entry, Program
+    from extism._runtime.entries import Entry
+    from extism._runtime.instance import Program
     from extism._runtime.kernel import Kernel
     from extism._runtime.state import PluginState
     from extism.functions import Function

@@ -117,10 +117,10 @@ class FusedEntry(AwaitedEntry):
         fault = fiber.fault()
         if fault is not None:
             return self._settle(call, 0, fault)
-        code, offset, length, error = fiber.results
-        if not (code or error or call.is_late or call.function == _START):
-            output = self._kernel.bytes[offset : offset + length].tobytes()
-            if len(output) == length:
+        offset, end, code = fiber.results
+        if end >= 0 and not (call.is_late or call.function == _START):
+            output = self._kernel.bytes[offset:end].tobytes()
+            if len(output) == end - offset:
                 return output
         return self._settle(call, code, None)
 

@@ -264,9 +264,6 @@ def _append_entries(changes: Changes, module: Module, kernel: _Kernel, shifts: _
 
 def _entry(target: int, type_: FuncType, kernel: _Kernel, shifts: _Shifts) -> bytes:
     """Return the body of an entry: no locals, then its code."""
-    ask = [
-        call(shifts.functions + kernel.exports[name])
-        for name in ("accept", "output_offset", "output_length", "error_get")
-    ]
+    begin, end = (call(shifts.functions + kernel.exports[name]) for name in ("accept", "conclude"))
     code = const("i32", 0) if not type_.results else b""
-    return b"".join([b"\0", local_get(0), ask[0], call(target), code, *ask[1:], END])
+    return b"".join([b"\0", local_get(0), begin, call(target), code, end, END])

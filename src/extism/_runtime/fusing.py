@@ -44,16 +44,18 @@ START: Final = PREFIX + "start"
 ENTRY: Final = PREFIX + "enter "
 """What the entry of a callable export is exported as, before its name."""
 
-ENTRY_TYPE: Final = FuncType(("i64",), ("i32", "i64", "i64", "i64"))
+ENTRY_TYPE: Final = FuncType(("i64",), ("i64", "i64", "i64"))
 """
-The type of all entries: the length of the input, which the host has written at the first handle, to return
-code (0 where the function has none), output offset and length, and error handle.
+The type of all entries: the length of the input, which the host has written at the first handle, to where the output
+begins and ends, and the return code (0 where the function has none).
+
+The end is -1 where the call did not end well: the code is not 0, or the guest has set an error.
 """
 
 ENTRY_NAME: Final = "kernel.enter"
 """What entries are called in backtraces, until `without_ours` takes them out."""
 
-_VERSION: Final = "8"
+_VERSION: Final = "9"
 """Changes whenever equal modules are fused differently with the same kernel."""
 
 

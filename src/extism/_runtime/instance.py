@@ -13,34 +13,32 @@ from extism._cached import cached_property
 from extism._dataclass import dataclass, replace
 from extism._engine.faults import FaultKind
 from extism._engine.linker import Instance as EngineInstance
-from extism._engine.stacks import StackTooSmall
 from extism._engine.store import Store
+from extism._runtime.entries import apart_entry, fused_entry
 from extism._runtime.fusing import ENTRY, ENTRY_TYPE, PREFIX, START, without_ours
-from extism._runtime.kernel import BUDGET, FIRST, Kernel, NoRoom
+from extism._runtime.kernel import BUDGET, Kernel
 from extism._runtime.outcome import Exit, creation_error
 from extism.errors import ManifestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Final, TypeAlias
+    from typing import Final
 
     from extism._capabilities.log import PluginLog
     from extism._engine.engine import Module as Code
     from extism._engine.faults import Fault
-    from extism._engine.function import Quick
     from extism._engine.linker import Linker
     from extism._engine.wasi_bare import BareWasi
     from extism._runtime.awaited import AwaitedEntry
     from extism._runtime.budget import Budget
     from extism._runtime.call import Call
+    from extism._runtime.entries import Entry
     from extism._runtime.homes import Homes, Prepared, Rest
     from extism._runtime.linking import Unit
     from extism._wasm.externs import FuncType
 
-__all__ = ["Entry", "Instance", "Program"]
-
-Entry: TypeAlias = "Callable[[Call], bytes | Exit]"
+__all__ = ["Instance", "Program"]
 
 _START: Final = "_start"
 
@@ -199,85 +197,13 @@ class Instance:
             FunctionNotFound: There is no such export.
             CallError: The export cannot be called.
         """
-        kind = self._program.function_type(name)
-        return self._entry_fused(name) if self._is_fused else self._entry_apart(name, kind)
-
-    def _entry_fused(self, name: str) -> Entry:
-        """Return the quick way: one crossing for all, its names in the closure."""
-        quick = self._main.function(ENTRY + name, ENTRY_TYPE.params, ENTRY_TYPE.results).quick()
-
-        # Defaults, as in `Function.quick`, and for the same reasons.
-        def run(
-            call: Call,
-            enter: Quick = quick,
-            store: Store = self.store,
-            kernel: Kernel = self._kernel,
-            is_start: bool = name == _START,  # noqa: FBT001 - never handed over
-        ) -> bytes | Exit:
-            call.kernel = kernel
-            data = call.input
-            length = len(data)
-            try:
-                store.open(call.deadline)
-                if kernel.level_lease:
-                    kernel.renew_level(call.state.log)
-                if length > kernel.room:
-                    kernel.reach(data)
-                else:
-                    kernel.bytes[FIRST : FIRST + length] = data
-                ended = enter(call, length)
-                if isinstance(ended, tuple):
-                    code, offset, length, error = ended
-                    if not (code or error or (call.deadline is not None and call.is_late)):
-                        output = kernel.bytes[offset : offset + length].tobytes()
-                        if len(output) == length:
-                            self.is_worn = is_start
-                            return output
-                    return self._exit(call, code)
-                return self._exit(call, 0, ended)
-            except NoRoom:
-                return Exit(code=-1, is_out_of_memory=True)
-            except StackTooSmall:
-                raise  # nothing has run, and nothing is worn
-            except BaseException:  # of a signal's handler: nobody hears how the guest ended
-                self.is_worn = self._program.is_frail
-                kernel.purse.take_want()
-                raise
-            finally:
-                store.close()
-
-        return run
-
-    def _entry_apart(self, name: str, kind: FuncType) -> Entry:
-        """Return the way through a kernel that is an instance of its own."""
-        function = self._main.function(name, kind.params, kind.results)
-        store, kernel, fuel = self.store, self._kernel, self._program.fuel
-
-        def run(call: Call) -> bytes | Exit:
-            call.kernel = kernel
-            try:
-                store.open(call.deadline)
-                if kernel.level_lease:
-                    kernel.renew_level(call.state.log)
-                kernel.begin(call.input)
-                if fuel is not None:
-                    store.set_fuel(fuel)
-                    self._is_new = False
-                fault = function(call)
-                code = function.code if fault is None and function.has_results else 0
-                return self._exit(call, code, fault)
-            except NoRoom:
-                return Exit(code=-1, is_out_of_memory=True)
-            except StackTooSmall:
-                raise  # nothing has run, and nothing is worn
-            except BaseException:  # of a signal's handler: nobody hears how the guest ended
-                self.is_worn = self._program.is_frail
-                kernel.purse.take_want()
-                raise
-            finally:
-                store.close()
-
-        return run
+        program, main, kernel = self._program, self._main, self._kernel
+        kind = program.function_type(name)
+        if self._is_fused:
+            function = main.function(ENTRY + name, ENTRY_TYPE.params, ENTRY_TYPE.results)
+            return fused_entry(function, kernel, self, is_start=name == _START)
+        function = main.function(name, kind.params, kind.results)
+        return apart_entry(function, kernel, self, fuel=program.fuel)
 
     @property
     def must_block(self) -> str:
@@ -293,23 +219,28 @@ class Instance:
         from extism._runtime.awaited import ApartEntry, FusedEntry
 
         kind, main, fuel = self._program.function_type(name), self._main, self._program.fuel
-        self._is_new = False  # it is called at once
         if self._is_fused:
             fiber = main.fiber(ENTRY + name, ENTRY_TYPE.params, ENTRY_TYPE.results)
-            return FusedEntry(fiber, self._kernel, self._exit, self.wear)
+            return FusedEntry(fiber, self._kernel, self.settle, self.wear)
         fiber = main.fiber(name, kind.params, kind.results)
-        return ApartEntry(fiber, self._kernel, self._exit, self.wear, fuel)
+        return ApartEntry(fiber, self._kernel, self.settle, self.wear, fuel)
 
     def wear(self) -> None:
         """Let the next call get a new instance."""
         self.is_worn = True
 
+    def abandon(self) -> None:
+        """Forget a call that the handler of a signal ended in the middle: nobody hears how far the guest got."""
+        self.is_worn = self._program.is_frail
+        self._kernel.purse.take_want()
+
     def forget(self) -> None:
         """Kill all blocks of the last call, its output and its error among them."""
         self._kernel.begin(b"")
 
-    def _exit(self, call: Call, code: int, fault: Fault | None = None) -> Exit:
+    def settle(self, call: Call, code: int, fault: Fault | None = None) -> Exit:
         """Look at everything that can have happened to a call."""
+        self._is_new = False
         kernel, was_ended, was_told = self._kernel, False, False
         if fault is not None:
             want = kernel.purse.take_want()

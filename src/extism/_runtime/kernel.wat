@@ -264,6 +264,16 @@
     (drop (call $claim (i32.const 256) (local.get $need) (local.get $length)))
     (call $input (i64.const 512) (local.get $length)))
 
+  ;; End it: gives where the output begins and ends, and the code as it was handed over. The end is -1 where the
+  ;; code is not 0 or an error is set. Stands behind the guest in the entry of a fused module.
+  (func (export "conclude") (param $code i32) (result i64 i64 i64)
+    (i64.load $meta offset=0 (i32.const 0))
+    (select (i64.const -1)
+            (i64.add (i64.load $meta offset=0 (i32.const 0)) (i64.load $meta offset=8 (i32.const 0)))
+            (i32.or (local.get $code)
+                    (i64.ne (i64.load $meta offset=16 (i32.const 0)) (i64.const 0))))
+    (i64.extend_i32_s (local.get $code)))
+
   ;; ------------------------------------------------ placing (headers only)
 
   ;; Granules for `length` bytes; 0 for no bytes and for more than the largest memory could hold.

@@ -87,6 +87,37 @@ def test_accept_of_nothing_forgets_the_last_call() -> None:
     assert (kernel.input_offset(), kernel.input_length(), kernel.length(FIRST)) == (0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("code", "output", "expected"),
+    [
+        pytest.param(0, (FIRST, 5), [FIRST, FIRST + 5, 0], id="well"),
+        pytest.param(0, None, [0, 0, 0], id="no output"),
+        pytest.param(7, (FIRST, 5), [FIRST, -1, 7], id="a code"),
+        pytest.param(-1, (FIRST, 5), [FIRST, -1, -1], id="a code below 0"),
+        pytest.param(0, (FIRST + 3, 0), [FIRST + 3, FIRST + 3, 0], id="an empty output"),
+    ],
+)
+def test_conclude_says_where_the_output_is_and_how_it_ended(code, output, expected) -> None:
+    """The end is -1 where the call did not end well."""
+    kernel = begun(b"0123456789")
+    if output is not None:
+        kernel.output_set(*output)
+
+    assert kernel.conclude(code) == expected
+
+
+def test_conclude_tells_of_an_error() -> None:
+    """Whatever the code and the output are; taken back, it is none."""
+    kernel = begun(b"0123456789")
+    kernel.output_set(FIRST, 5)
+    kernel.error_set(FIRST)
+    with_error = kernel.conclude(0)
+    kernel.error_set(0)
+
+    assert with_error == [FIRST, -1, 0]
+    assert kernel.conclude(0) == [FIRST, FIRST + 5, 0]
+
+
 def test_reserve_gives_a_block_that_only_lacks_wiping(kernel: BareKernel) -> None:
     """The host's alloc gives a live block whose padding is zero; 0 for nothing and for too much."""
     kernel.free(kernel.filled(100, 0xFF))
