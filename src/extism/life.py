@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from extism._isolation.program import Lodging
     from extism._isolation.remote import RemoteInstance
     from extism._runtime.awaited import AwaitedEntry
-    from extism._runtime.instance import Entry, Instance, Program
+    from extism._runtime.entries import Entry
+    from extism._runtime.instance import Instance, Program
     from extism._runtime.state import PluginState
     from extism.awaits import Awaits
 
@@ -43,6 +44,7 @@ class Life:
     Attributes:
         awaited_entries: What runs awaited calls of each export, as long as the instance is not worn.
         awaits: Who awaits calls; None until somebody does.
+        call: What the next plain call is handed; None where the last one was shown to a function of the host.
         entries: What runs plain calls of each export, likewise.
         instance: What runs calls; None while none could be made, and when it is over.
         is_closed: Whether nothing may be begun any more.
@@ -55,6 +57,7 @@ class Life:
         "_wasi",
         "awaited_entries",
         "awaits",
+        "call",
         "entries",
         "instance",
         "is_closed",
@@ -76,6 +79,7 @@ class Life:
         self.entries: dict[str, Entry] = {}
         self.awaited_entries: dict[str, AwaitedEntry] = {}
         self.awaits: Awaits | None = None
+        self.call: Call | None = None
         self.is_closed = False
         world = program.world
         self._wasi = None if world is None else world(lambda: state.log)
@@ -97,6 +101,11 @@ class Life:
         """Return what runs calls of an export from now on."""
         entry = self.entries[name] = instance.entry(name)
         return entry
+
+    def new_call(self) -> Call:
+        """Return what plain calls are handed from now on, one after the other."""
+        self.call = call = Call("", self.state)
+        return call
 
     def is_mine(self) -> bool:
         """

@@ -10,7 +10,7 @@ from _thread import get_ident
 
 from extism import abi
 from extism._engine.stacks import StackTooSmall
-from extism._runtime.call import Call, deadline_after
+from extism._runtime.call import deadline_after
 from extism._runtime.outcome import settle
 from extism._runtime.state import PluginState
 from extism.calls import Calls
@@ -243,20 +243,34 @@ class Plugin(Calls):
                         instance = life.revive()
                     limit = life.timeout_ms
                     deadline = None if limit is timeout is None else deadline_after(limit, timeout)
-                    call = Call(name, life.state, data, deadline, host_context)
+                    call = life.call or life.new_call()
+                    call.function = name
+                    call.input = data
+                    call.deadline = deadline
+                    call.host_context = host_context
                     try:
                         run = life.entries.get(name) or life.entry(instance, name)
                         ended = run(call)
                         return ended if isinstance(ended, bytes) else settle(name, ended)
                     finally:
-                        call.kernel = call.current = None  # `Call.end`, without the way there
+                        # `Call.end` in line, which holds on to nothing either.
+                        call.kernel = call.host_context = None
+                        call.input = b""
+                        if call.current is not None:  # a function of the host may have kept it
+                            life.call = call.current = None
                 finally:
                     life.owner = None
                     if life.is_closed:
                         life.end_turn()
         except StackTooSmall:
-            # Not `self._run`, which the copies of a pool count.
-            return life.elsewhere(lambda: Plugin._run(self, name, data, host_context, timeout))
+            return self._run_elsewhere(name, data, host_context, timeout)
+
+    def _run_elsewhere(
+        self, name: str, data: Data, host_context: Any, timeout: float | None
+    ) -> bytes:
+        # A function of its own: whatever a lambda refers to, the one around it reaches more slowly.
+        # Not `self._run`, which the copies of a pool count.
+        return self._life.elsewhere(lambda: Plugin._run(self, name, data, host_context, timeout))
 
     def _arun(
         self, name: str, data: Data, host_context: Any, timeout: float | None

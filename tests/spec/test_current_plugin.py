@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 
 import extism
@@ -13,6 +15,7 @@ GUEST = """
   (import "extism:host/env" "output_set" (func $output (param i64 i64)))
   (import "extism:host/env" "length" (func $length (param i64) (result i64)))
   (func (export "run") (call $ask))
+  (func (export "idle"))
   (func (export "error") (call $ask) (call $output (call $error) (call $length (call $error)))))
 """
 
@@ -98,3 +101,42 @@ def test_nothing_works_once_the_call_is_over(use):
         made.call("run", "")
         with pytest.raises(extism.errors.CallError, match="over"):
             use(kept[0])
+
+
+def test_nothing_of_an_earlier_call_works_in_a_later_one():
+    """Each call has its own `CurrentPlugin`, also where calls in between asked for none."""
+    kept, told = [], []
+
+    def look(current):
+        kept.append(current)
+        try:
+            told.append(kept[0].host_context())
+        except extism.errors.CallError as exc:
+            told.append(str(exc))
+
+    with plugin(look) as made:
+        for context in ("first", "second"):
+            made.call("run", "", host_context=context)
+            made.call("idle", "", host_context="idle")
+
+    assert told == ["first", "the call that this belongs to is over"]
+    assert kept[0] is not kept[1]
+
+
+def test_a_call_keeps_nothing_alive():
+    """Not its input, and not the caller's object, although what the guest is handed is used again."""
+
+    class Thing:
+        pass
+
+    class Data(bytearray):
+        pass
+
+    with plugin(lambda current: None) as made:
+        for name in ("run", "idle"):
+            thing, data = Thing(), Data(b"input")
+            gone = [weakref.ref(thing), weakref.ref(data)]
+            made.call(name, data, host_context=thing)
+            del thing, data
+
+            assert [each() for each in gone] == [None, None], name

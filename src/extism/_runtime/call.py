@@ -31,6 +31,9 @@ class Call:
     """
     One call of one export, or the creation of a plugin (then `function` is empty).
 
+    A plugin uses the same object for its plain calls, until a function of the host has seen it: to make one takes a
+    twentieth of a short call.
+
     Args:
         function: The export.
         state: What outlives the call.
