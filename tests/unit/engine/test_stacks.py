@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextvars
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -57,6 +60,46 @@ def test_a_thread_is_forgotten_when_it_ends():
     identifier = on_a_thread(1 << 20, lambda: (opened(1), threading.get_ident())[1])
 
     assert identifier not in levels
+
+
+FORK = """
+import os, threading
+from _thread import get_ident
+from extism._engine.engine import shared_engine
+from extism._engine.stacks import calls, levels
+from extism._engine.store import Store
+
+def opened():
+    store = Store(shared_engine())
+    store.open(None)
+    store.close()
+
+def other():
+    opened()
+    is_known.set()
+    may_end.wait(60)
+
+opened()
+is_known, may_end = threading.Event(), threading.Event()
+thread = threading.Thread(target=other)
+thread.start()
+is_known.wait(60)
+before = len(levels), len(calls)
+child = os.fork()
+if not child:
+    os._exit(0 if list(levels) == list(calls) == [get_ident()] else 1)
+may_end.set()
+print(before, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes that fork")
+def test_a_child_knows_only_the_thread_that_forked():
+    """The others are not there; their identifiers may be given to new ones with other stacks."""
+    program = [sys.executable, "-W", "ignore", "-c", FORK]
+    found = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (found.stdout, found.stderr) == ("(2, 2) 0\n", "")
 
 
 def test_our_thread_sees_the_callers_context_and_gives_its_result():
