@@ -97,13 +97,18 @@ def test_forged_blocks(name, expected, both_ways):
     assert peak < 200 << 20
 
 
+FIRST = 2048
+"""The first handle; below it lies what the kernel believes."""
+
 MADE_UP = [
     1,
     8,
     31,
-    511,
+    256,
     512,
-    513,
+    2047,
+    FIRST,
+    2049,
     4096,
     2**20,
     2**31,
@@ -140,7 +145,7 @@ def test_m32_made_up_handles(plugin, both_ways):
     made = plugin(module, functions=[text, block])
     for handle in MADE_UP:
         number = handle.to_bytes(8, "little", signed=True)
-        if handle == 512:  # the input itself
+        if handle == FIRST:  # the input itself
             made.call("block", number)
             assert given.pop() == number
             continue
@@ -234,7 +239,7 @@ def test_m37_odd_errors(plugin, both_ways):
     """What is no block is no error; a block is, and its text comes out."""
     made = plugin(ERRORS)
     for handle in MADE_UP:
-        if handle != 512:
+        if handle != FIRST:
             assert made.call("number", handle.to_bytes(8, "little", signed=True)) == b""
     for export in ("freed", "freed_later", "inside"):
         assert made.call(export, "") == b""
@@ -301,6 +306,46 @@ def test_m39_any_address(plugin, both_ways):
     assert made.call("echo", "x" * 1000) == b"x" * 1000
 
 
+BELOW = wat(
+    """(func $at (param $p i64) (result i64)
+      (call $store_u8 (local.get $p) (i32.const 255))
+      (call $store_u64 (local.get $p) (i64.const -1))
+      (call $free (local.get $p))
+      (call $output_set (local.get $p) (i64.const 8))
+      (call $input_set (local.get $p) (i64.const 5000))
+      (call $error_set (i64.or (local.get $p) (i64.const 1)))
+      (i64.or (i64.or (call $load_u64 (local.get $p)) (call $length (local.get $p)))
+              (i64.extend_i32_u (call $load_u8 (local.get $p)))))
+    (func $all (result i64) (local $p i64) (local $seen i64)
+      (loop $next
+        (local.set $seen (i64.or (local.get $seen) (call $at (local.get $p))))
+        (local.set $seen (i64.or (local.get $seen)
+          (call $at (i64.or (local.get $p) (i64.shl (i64.const 1) (i64.const 32))))))
+        (local.set $p (i64.add (local.get $p) (i64.const 1)))
+        (br_if $next (i64.lt_u (local.get $p) (i64.const 2047))))
+      (local.get $seen))
+    (func (export "below") (local $kept i64) (local $seen i64)
+      (local.set $kept (call $alloc (i64.const 300)))
+      (call $free (call $alloc (i64.const 40)))
+      (drop (call $alloc (i64.const 5000)))
+      (local.set $seen (i64.or (call $all) (i64.or
+        (i64.xor (call $length (local.get $kept)) (i64.const 300))
+        (i64.or (i64.xor (call $input_length) (i64.const 100))
+                (i64.or (call $output_length) (call $error_get))))))
+      (call $give_i64 (i64.or (local.get $seen) (call $load_u64 (local.get $kept)))))
+    (func (export "echo") (call $give (call $copy_input)))"""
+)
+
+
+def test_m41_what_lies_below_the_first_block(plugin, both_ways):
+    """Root record and headers read as zeros, swallow stores, and are no output, input, error or handle."""
+    made = plugin(BELOW)
+
+    assert made.call("below", "i" * 100) == bytes(8)
+    assert made.call("echo", "whole" * 1000) == b"whole" * 1000
+    assert made.call("below", "i" * 100) == bytes(8)
+
+
 SMASH = wat(
     """(func $smash (param $from i64) (param $to i64) (param $with i32)
       (loop $next
@@ -315,7 +360,7 @@ SMASH = wat(
         (drop (call $alloc (i64.const 40)))
         (local.set $n (i32.add (local.get $n) (i32.const 1)))
         (br_if $next (i32.lt_u (local.get $n) (i32.const 2000)))))
-    (func (export "ones") (call $smash (i64.const 0) (i64.const 200) (i32.const 255)))
+    (func (export "ones") (call $smash (i64.const 0) (i64.const 2048) (i32.const 255)))
     (func (export "all_ones") (call $smash (i64.const 0) (i64.const 1048576) (i32.const 255)))
     (func (export "echo") (call $give (call $copy_input)))"""
 )

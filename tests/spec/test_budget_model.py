@@ -79,7 +79,7 @@ class Model:
         return old
 
     def block(self, pages):
-        # The block begins behind the kernel's first 512 bytes and the input.
+        # The block begins behind the kernel's first 2048 bytes and the input.
         more = max(0, pages + 1 - self.blocks)
         if not pages or more * PAGE > self.left:
             return 0 if not pages or not self.is_strict else "oom"

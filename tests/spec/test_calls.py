@@ -150,7 +150,7 @@ def test_what_one_call_wrote_the_next_cannot_read(plugin):
         wat("""
         (func (export "echo") (call $give (call $input_offset)))
         (func (export "peek") (call $give (call $alloc (i64.const 64))))
-        (func (export "raw") (call $give_i64 (call $load_u64 (i64.const 512))))""")
+        (func (export "raw") (call $give_i64 (call $load_u64 (i64.const 2048))))""")
     )
     made.call("echo", "secret! " * 8)
 

@@ -139,7 +139,7 @@ def test_a_module_without_a_memory_needs_no_pages(plugin, pages):
 
 @pytest.mark.parametrize(("pages", "fits"), [(48, False), (49, True)])
 def test_an_input_counts(plugin, pages, fits):
-    """4 MiB and the kernel's own 512 bytes need 49 pages more than the 16 that there are."""
+    """4 MiB and the kernel's own 2 KiB need 49 pages more than the 16 that there are."""
     made = plugin(ECHO, memory={"max_pages": pages})
     data = b"x" * (4 << 20)
     if fits:

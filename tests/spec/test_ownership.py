@@ -177,7 +177,7 @@ def test_a_guest_hurts_only_itself(plugin):
             (drop (call $load_u64 (local.get $p))) (drop (call $load_u8 (local.get $p)))
             (call $free (local.get $p)) (drop (call $length (local.get $p)))
             (call $output_set (local.get $p) (i64.const -50))
-            (call $output_set (i64.const 512) (local.get $p))
+            (call $output_set (i64.const 2048) (local.get $p))
             (call $error_set (local.get $p)) (call $input_set (local.get $p) (local.get $p))
             (local.set $i (i32.add (local.get $i) (i32.const 1)))
             (br_if $next (i32.lt_u (local.get $i) (i32.const 64))))

@@ -20,6 +20,7 @@ __all__ = [
     "GRANULE",
     "HOST_ONLY",
     "KERNEL_FUNCTIONS",
+    "NEAR",
     "PLENTY",
     "BareKernel",
     "Block",
@@ -28,16 +29,19 @@ __all__ = [
     "kernel_text",
 ]
 
-FIRST = 512
+FIRST = 2048
 """The first handle that a fresh kernel gives."""
 
 GRANULE = 32
 """Bytes that blocks are made of."""
 
+NEAR = 112
+"""Granules whose headers lie in `data`; those of all further ones lie in `meta`."""
+
 PLENTY = 1 << 62
 """A budget that no memory exceeds."""
 
-HEADERS = FIRST // 2
+HEADERS = 256
 BINS = range(128, 128 + 27 * 4, 4)
 U32 = (1 << 32) - 1
 U64 = (1 << 64) - 1
@@ -185,12 +189,26 @@ class BareKernel:
 
     @property
     def root(self) -> Root:
-        return Root(*struct.unpack("<9QI", self.meta.read(self.store, 0, 76)))
+        return Root(*struct.unpack("<9QI", self.peek(0, 76)))
 
     @property
     def end(self) -> int:
         """The offset behind the last byte that a guest reaches."""
         return FIRST + self.root.span
+
+    def peek(self, address: int, length: int) -> bytes:
+        """Read what the kernel believes; `data` and `meta` share the addresses."""
+        memory = self.data if address < FIRST else self.meta
+        return bytes(memory.read(self.store, address, address + length))
+
+    def poke(self, address: int, data: bytes) -> None:
+        memory = self.data if address < FIRST else self.meta
+        memory.write(self.store, data, address)
+
+    @property
+    def beliefs(self) -> bytes:
+        """All that the kernel believes, by address."""
+        return self.peek(0, FIRST) + bytes(self.meta.read(self.store, FIRST))
 
     def read(self, offset: int, length: int) -> bytes:
         return bytes(self.data.read(self.store, offset, offset + length))
@@ -212,24 +230,24 @@ class BareKernel:
             stamp, capacity, used, _ = self.header(at)
             assert stamp in {generation, generation + 1}
             free = stamp != generation
-            yield Block(at * 2, capacity, 0 if free else used, free)
+            yield Block(handle_of(at), capacity, 0 if free else used, free)
             at += capacity * 16
         assert at == end
 
     def header(self, at: int) -> tuple[int, int, int, int]:
-        stamp, capacity, used, link = struct.unpack("<4I", self.meta.read(self.store, at, at + 16))
+        stamp, capacity, used, link = struct.unpack("<4I", self.peek(at, 16))
         return stamp, capacity, used, link
 
     def binned(self) -> dict[int, set[int]]:
         """Follow every bin; give the handles in each, by class."""
         found: dict[int, set[int]] = {}
         for index, bin_ in enumerate(BINS):
-            (at,) = struct.unpack("<I", self.meta.read(self.store, bin_, bin_ + 4))
+            (at,) = struct.unpack("<I", self.peek(bin_, 4))
             previous = 0
             while at:
                 _, _, back, following = self.header(at)
                 assert back == previous
-                found.setdefault(index, set()).add(at * 2)
+                found.setdefault(index, set()).add(handle_of(at))
                 previous, at = at, following
         return found
 
@@ -241,18 +259,24 @@ class BareKernel:
         by_class: dict[int, set[int]] = {}
         for block in free:
             by_class.setdefault(block.capacity.bit_length() - 1, set()).add(block.handle)
-        (filled,) = struct.unpack("<I", self.meta.read(self.store, 124, 128))
+        (filled,) = struct.unpack("<I", self.peek(124, 4))
 
         assert root.words == max(root.span - 7, 0)
         assert root.input_words == max(root.input_length - 7, 0)
         assert root.span <= root.dirty
         assert FIRST + root.dirty <= self.data.data_len(self.store)
         assert HEADERS + root.dirty // 2 <= self.meta.data_len(self.store)
+        assert bytes(self.meta.read(self.store, 0, FIRST)) == bytes(FIRST)
         assert by_class == self.binned()
         assert filled == sum(1 << index for index in by_class)
         assert all(block.capacity == -(-block.used // GRANULE) for block in blocks if block.used)
         assert not any(block.free and after.free for block, after in pairwise(blocks))
         assert not blocks or not blocks[-1].free
+
+
+def handle_of(header: int) -> int:
+    """Give the offset of the block whose header has that address."""
+    return FIRST + 2 * (header - HEADERS)
 
 
 def signed(number: int) -> int:

@@ -55,7 +55,7 @@ The end is -1 where the call did not end well: the code is not 0, or the guest h
 ENTRY_NAME: Final = "kernel.enter"
 """What entries are called in backtraces, until `without_ours` takes them out."""
 
-_VERSION: Final = "9"
+_VERSION: Final = "10"
 """Changes whenever equal modules are fused differently with the same kernel."""
 
 

@@ -49,24 +49,29 @@ CALLED: Final = frozenset({"alloc", "begin", "fill", "free", "reserve"})
 _GRANTED: Final = abi.DEFAULT_MAX_MEMORY
 """What a new kernel has in its budget."""
 
-FIRST: Final = 512
-"""The first handle."""
+FIRST: Final = 2048
+"""The first handle. What the kernel believes lies in `data` as far as it lies below, all else in `meta`."""
 
 _GRANULE: Final = 32
+_HEADERS: Final = 256
+"""Where the header of the first block is."""
+
+_AHEAD: Final = FIRST // 2 - _HEADERS
+"""By how much a header comes sooner than half its handle."""
 
 _ROOT: Final = struct.Struct("<QQQ")
-"""The root record, offset 0 of `meta`: output offset, output length, error handle."""
+"""The root record, offset 0 of `data`: output offset, output length, error handle."""
 
 _BEGUN: Final = struct.Struct("<9QI4xI172xIIII")
 """
-What a call begins with, from offset 0 of `meta`.
+What a call begins with, from offset 0 of `data`.
 
 The root record of `kernel.wat`: output offset and length, error, input offset, length and words, span, words,
 dirty, generation, wanted; empty bins; then the header of the first block, which is the input.
 """
 
 _MARKS: Final = struct.Struct("<QI")
-"""Offset 64 of `meta`: dirty, generation."""
+"""Offset 64 of `data`: dirty, generation."""
 
 _MARKS_OFFSET: Final = 64
 _LAST_GENERATION: Final = (1 << 32) - 2
@@ -77,15 +82,15 @@ _SHORT: Final = 4096
 _ERROR: Final = struct.Struct("<Q")
 _ERROR_OFFSET: Final = 16
 _SPAN: Final = struct.Struct("<Q16xI")
-"""Offset 48 of `meta`: span, generation."""
+"""Offset 48 of `data`: span, generation."""
 
 _SPAN_OFFSET: Final = 48
 _PLACES: Final = struct.Struct("<QQQI48xI")
-"""Offset 48 of `meta`: span, words, dirty, generation, which bins are filled."""
+"""Offset 48 of `data`: span, words, dirty, generation, which bins are filled."""
 
 _PLACES_OFFSET: Final = 48
 _REACH: Final = struct.Struct("<QQQ")
-"""Offset 48 of `meta`: span, words, dirty."""
+"""Offset 48 of `data`: span, words, dirty."""
 
 _WANTED: Final = struct.Struct("<I")
 _WANTED_OFFSET: Final = 80
@@ -95,7 +100,7 @@ _LEASE: Final = 16
 
 _TOO_LONG: Final = 1 << 32
 _HEADER: Final = struct.Struct("<I4xI")
-"""A header: generation, capacity in granules, bytes used. It stands in `meta` at half the handle."""
+"""A header: generation, capacity in granules, bytes used."""
 
 _BLOCK: Final = struct.Struct("<IIQ")
 """All of a header: generation, capacity, used."""
@@ -112,7 +117,7 @@ class Kernel:
     The kernel of one store, as the host uses it; `prefix` is before the names of its exports.
 
     Attributes:
-        data: The memory of blocks.
+        data: The memory of blocks, of the root record, and of the first headers.
         bytes: The same in place, as long as it was when the host last looked.
         room: How many bytes of input fit there.
         level_lease: For how many calls more guests are told at their start which level is wanted.
@@ -133,11 +138,11 @@ class Kernel:
 
     @cached_property
     def _meta(self) -> Memory:
-        """The memory of headers, which the calls of most plugins never look into from here."""
+        """The memory of all further headers, which most plugins never need."""
         return self.instance.memory(self._prefix + "meta")
 
     @cached_property
-    def _root(self) -> memoryview:
+    def _far(self) -> memoryview:
         """Its bytes in place, as long as it was when the host last looked."""
         return self._meta.view()
 
@@ -186,7 +191,7 @@ class Kernel:
         Data never grows for that: how much a guest may have would depend on what the host does for speed.
         """
         self._look()
-        span, _ = _SPAN.unpack_from(self._root, _SPAN_OFFSET)
+        span, _ = _SPAN.unpack_from(self.bytes, _SPAN_OFFSET)
         if len(entries) + _GRANULE > self.room - span:
             return False
         handle = self.store(entries)
@@ -207,7 +212,7 @@ class Kernel:
     def _set_level(self, level: int) -> None:
         if self._wanted != level + 1:
             self._wanted = level + 1
-            _WANTED.pack_into(self._root, _WANTED_OFFSET, self._wanted)
+            _WANTED.pack_into(self.bytes, _WANTED_OFFSET, self._wanted)
 
     @property
     def is_cancelled(self) -> bool:
@@ -234,22 +239,22 @@ class Kernel:
             NoRoom: The input does not fit in what the kernel's memory may hold.
         """
         length = len(data)
-        meta = self._root
-        dirty, generation = _MARKS.unpack_from(meta, _MARKS_OFFSET)
+        root = self.bytes
+        dirty, generation = _MARKS.unpack_from(root, _MARKS_OFFSET)
         if length > self.room or generation >= _LAST_GENERATION:
             self.reach(data)
             return
         generation += 2
         if not length:
             _BEGUN.pack_into(
-                meta, 0, 0, 0, 0, 0, 0, 0, 0, 0, dirty, generation, self._wanted, 0, 0, 0, 0
+                root, 0, 0, 0, 0, 0, 0, 0, 0, 0, dirty, generation, self._wanted, 0, 0, 0, 0
             )
             return
         span = length + 31 & -_GRANULE
         dirty = max(dirty, span)
         words = length - 7 if length > 7 else 0
         _BEGUN.pack_into(
-            meta, 0, 0, 0, 0, FIRST, length, words, span, span - 7, dirty, generation,
+            root, 0, 0, 0, 0, FIRST, length, words, span, span - 7, dirty, generation,
             self._wanted, generation, span // _GRANULE, length, 0,
         )  # fmt: skip
         self._write(FIRST, data, length)
@@ -274,17 +279,17 @@ class Kernel:
         self.data.view(self.data.size)
         self._meta.view(self._meta.size)
         self.bytes = self.data.view()
-        self._root = self._meta.view()
-        self.room = min(len(self.bytes) - FIRST, 2 * len(self._root) - FIRST)
+        self._far = self._meta.view()
+        self.room = min(len(self.bytes) - FIRST, 2 * (len(self._far) - _HEADERS))
 
     def output(self) -> bytes:
         """Return a copy of what the guest set as output."""
-        offset, length, _ = _ROOT.unpack_from(self._root, 0)
+        offset, length, _ = _ROOT.unpack_from(self.bytes, 0)
         return self.data.read(offset, length) if length else b""
 
     def error(self) -> bytes | None:
         """Return a copy of the error text that the guest set; None where it set none, or an empty one."""
-        _, _, handle = _ROOT.unpack_from(self._root, 0)
+        _, _, handle = _ROOT.unpack_from(self.bytes, 0)
         return self.read(handle) if handle and self.length(handle) else None
 
     def set_error(self, text: bytes) -> None:
@@ -294,19 +299,20 @@ class Kernel:
         Raises:
             NoRoom: The kernel's memory may not grow that far.
         """
-        _ERROR.pack_into(self._root, _ERROR_OFFSET, self.store(text))
+        _ERROR.pack_into(self.bytes, _ERROR_OFFSET, self.store(text))
 
     def length(self, handle: int) -> int:
         """Return how many bytes the live block at `handle` holds; 0 where there is none."""
-        meta = self._root
-        span, current = _SPAN.unpack_from(meta, _SPAN_OFFSET)
+        near = self.bytes
+        span, current = _SPAN.unpack_from(near, _SPAN_OFFSET)
         if handle % _GRANULE or not 0 <= handle - FIRST < span:
             return 0
+        header = (handle >> 1) - _AHEAD
         try:
-            generation, used = _HEADER.unpack_from(meta, handle >> 1)
+            generation, used = _HEADER.unpack_from(near if header < FIRST else self._far, header)
         except struct.error:  # the memory has grown since it was looked at
             self._look()
-            generation, used = _HEADER.unpack_from(self._root, handle >> 1)
+            generation, used = _HEADER.unpack_from(self._far, header)
         return used if generation == current else 0
 
     def read(self, handle: int) -> bytes | None:
@@ -336,23 +342,24 @@ class Kernel:
             NoRoom: The kernel's memory may not grow that far.
         """
         length = len(data)
-        meta = self._root
-        span, _, dirty, generation, filled = _PLACES.unpack_from(meta, _PLACES_OFFSET)
+        near = self.bytes
+        span, _, dirty, generation, filled = _PLACES.unpack_from(near, _PLACES_OFFSET)
         need = length + 31 >> 5
         end = span + 32 * need
         if not need or end > self.room or (filled and filled >> need.bit_length() - 1 & 1):
             return self._store_in_kernel(data, length)
         # What `reserve` would do where nothing is free that fits, but without the crossing.
-        header = FIRST + span >> 1
+        header = _HEADERS + (span >> 1)
         if need > 1:
-            _LAST.pack_into(meta, header + 16 * (need - 1), 0, 0)
-        _BLOCK.pack_into(meta, header, generation, need, length)
+            last = header + 16 * (need - 1)
+            _LAST.pack_into(near if last < FIRST else self._far, last, 0, 0)
+        _BLOCK.pack_into(near if header < FIRST else self._far, header, generation, need, length)
         if end > dirty:  # noqa: PLR1730 - in a third of the time of `max`
             dirty = end
-        _REACH.pack_into(meta, _SPAN_OFFSET, end, end - 7, dirty)
+        _REACH.pack_into(near, _SPAN_OFFSET, end, end - 7, dirty)
         handle: int = FIRST + span
         if length <= _SHORT and data.__class__ is bytes:  # as `_write`, in line
-            self.bytes[handle : FIRST + end] = data + _PADS[length & 31]
+            near[handle : FIRST + end] = data + _PADS[length & 31]
         else:
             self._write(handle, data, length)
         return handle

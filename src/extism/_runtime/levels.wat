@@ -8,7 +8,7 @@
 
   (func $get_log_level (export "get_log_level") (result i32)
     (local $wanted i32)
-    (local.set $wanted (i32.load $meta offset=80 (i32.const 0)))
+    (local.set $wanted (i32.load $data offset=80 (i32.const 0)))
     (if (i32.eqz (local.get $wanted)) (then (return (call $host.get_log_level))))
     (i32.sub (local.get $wanted) (i32.const 1)))
 
@@ -35,7 +35,7 @@
   ;; 1 iff the host has to see the message; otherwise it is freed, whatever its handle is.
   (func $is_heard (param $level i32) (param $message i64) (result i32)
     (if (i32.ge_u (i32.add (local.get $level) (i32.const 1))
-                  (i32.load $meta offset=80 (i32.const 0)))
+                  (i32.load $data offset=80 (i32.const 0)))
       (then (return (i32.const 1))))
     (call $free (local.get $message))
     (i32.const 0))

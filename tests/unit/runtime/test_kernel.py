@@ -12,13 +12,13 @@ from extism import abi
 from extism._engine.engine import shared_engine
 from extism._engine.linker import Linker
 from extism._engine.store import Store
-from extism._runtime.kernel import Kernel, NoRoom
+from extism._runtime.kernel import FIRST, Kernel, NoRoom
 from extism._runtime.kernel_source import kernel_wasm
 from extism._runtime.purse import Want
 from extism._wasm.marks import STRICT
 
 PAGE = 65536
-WILD = [1, 31, 511, 513, 4096, 2**31, 2**32, 2**32 + 512, 2**63 - 1, -1, -512, -(2**63)]
+WILD = [1, 31, 256, 2047, 2049, 4096, 2**31, 2**32, 2**32 + FIRST, 2**63 - 1, -1, -FIRST, -(2**63)]
 
 
 @pytest.fixture(scope="module")
@@ -197,9 +197,35 @@ def test_large_blocks_are_reached_after_growth(kernel):
     assert kernel.length(handles[-1]) == 1 << 20
 
 
+@pytest.mark.parametrize("size", [1, 40, 1000])
+@pytest.mark.parametrize("before", [3520, 3552, 3584])
+def test_blocks_are_found_on_both_sides_of_the_border(kernel, before, size):
+    """Where headers change from one memory to the other: in use, and after they are freed."""
+    kernel.begin(b"i" * before)
+    handles = [kernel.store(bytes([n]) * size) for n in (1, 2, 3)]
+    kernel.free(handles[1])
+
+    assert [kernel.length(handle) for handle in handles] == [size, 0, size]
+    assert [kernel.read(handles[0]), kernel.read(handles[2])] == [b"\1" * size, b"\3" * size]
+    assert (kernel.store(b"2" * size), kernel.length(FIRST)) == (handles[1], before)
+
+
+def test_what_a_small_call_needs_of_the_host_is_in_one_page(kernel):
+    """Input, a block of the host's, an error: nothing lies behind the first 4096 bytes, or in the other memory."""
+    kernel.tell_level(3)
+    kernel.begin(b"i" * 1000)
+    kernel.set_error(b"e" * 1000)
+
+    assert (kernel.error(), kernel.output()) == (b"e" * 1000, b"")
+    assert not any(kernel.data.read(4096, kernel.data.size - 4096))
+    assert not any(kernel._meta.read(0, kernel._meta.size))
+
+
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("store"), st.sampled_from([1, 31, 32, 33, 64, 100, 500, 5000, 70_000])),
+        st.tuples(
+            st.just("store"), st.sampled_from([1, 31, 32, 33, 64, 100, 500, 3500, 5000, 70_000])
+        ),
         st.tuples(st.just("alloc"), st.sampled_from([1, 32, 40, 96, 3000, 600_000])),
         st.tuples(st.just("free"), st.integers(0, 20)),
         st.tuples(st.just("begin"), st.sampled_from([0, 5, 64])),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import wasmtime
-from bare_kernel import FIRST, KERNEL_FUNCTIONS, BareKernel, engine, kernel_text
+from bare_kernel import FIRST, GRANULE, KERNEL_FUNCTIONS, NEAR, BareKernel, engine, kernel_text
 
 from extism._wasm.marks import ENDED, REFUSED, STRICT
 from extism.abi import ENV, PAGE
@@ -28,9 +28,9 @@ def pages(kernel: BareKernel) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("size", "data", "meta"),
     [
-        pytest.param(16 * PAGE - 512, 16, 8, id="the last byte of the first pages"),
-        pytest.param(16 * PAGE - 511, 17, 9, id="one byte more"),
-        pytest.param(17 * PAGE - 512, 17, 9, id="an odd number of pages"),
+        pytest.param(16 * PAGE - FIRST, 16, 8, id="the last byte of the first pages"),
+        pytest.param(16 * PAGE - FIRST + 1, 17, 9, id="one byte more"),
+        pytest.param(17 * PAGE - FIRST, 17, 9, id="an odd number of pages"),
         pytest.param(17 * PAGE, 18, 9, id="an even number of pages"),
         pytest.param(100 * PAGE, 101, 51, id="100 pages"),
     ],
@@ -50,7 +50,7 @@ def test_memory_grows_by_what_is_needed(size: int, data: int, meta: int) -> None
 def test_free_space_is_used_before_memory_grows() -> None:
     """When the span cannot grow in place, a larger free block is cut before new pages are asked for."""
     kernel = BareKernel()
-    freed, _ = kernel.alloc(10 * PAGE), kernel.alloc(6 * PAGE - 512 - 32)
+    freed, _ = kernel.alloc(10 * PAGE), kernel.alloc(6 * PAGE - FIRST - 32)
     kernel.free(freed)
     handles = [kernel.alloc(size) for size in (32, 5 * PAGE, 1, 4 * PAGE)]
 
@@ -63,9 +63,9 @@ def test_a_refused_growth_gives_null_and_changes_nothing() -> None:
     """At the limit alloc gives 0; blocks stay as they are, smaller requests are met."""
     kernel = BareKernel(max_pages=20)
     kept = kernel.filled(1000, 0x5A)
-    meta = bytearray(kernel.meta.read(kernel.store))
+    beliefs = kernel.beliefs
     refused = kernel.alloc(100 << 20)
-    unchanged = kernel.meta.read(kernel.store) == meta
+    unchanged = kernel.beliefs == beliefs
     rest = 20 * PAGE - kernel.end
 
     assert (refused, unchanged, pages(kernel)) == (0, True, (16, 8))
@@ -103,7 +103,7 @@ def test_growth_that_the_engine_refuses_is_given_back() -> None:
     refused = kernel.alloc(30 * PAGE)
 
     assert (refused, kernel.budget) == (0, 40 * PAGE | REFUSED)
-    assert kernel.alloc(20 * PAGE - 512) == FIRST
+    assert kernel.alloc(20 * PAGE - FIRST) == FIRST
     assert kernel.budget == 36 * PAGE | REFUSED
 
 
@@ -204,10 +204,12 @@ def test_headers_that_may_not_grow_refuse_the_block() -> None:
     kernel = with_meta_limited_to(9)
     refused = [kernel.alloc(30 * PAGE) for _ in range(3)]
     grown = pages(kernel)
-    handle = kernel.alloc(18 * PAGE - 512)
+    handle = kernel.alloc(18 * PAGE - FIRST)
+    rest = 2 * (9 * PAGE - 256) - kernel.root.span
 
     assert (refused, grown) == ([0, 0, 0], (31, 8))
-    assert (handle, kernel.alloc(1)) == (FIRST, 0)
+    assert (handle, kernel.alloc(rest + 1), kernel.alloc(rest)) == (FIRST, 0, 18 * PAGE)
+    assert kernel.alloc(1) == 0
     assert pages(kernel) == (31, 9)
     kernel.check()
 
@@ -219,25 +221,25 @@ def test_begin_without_room_gives_minus_one_and_sets_no_input() -> None:
 
     assert kernel.begin(100 << 20) == U64
     assert (kernel.input_offset(), kernel.input_length(), kernel.root.span) == (0, 0, 0)
-    assert kernel.begin(20 * PAGE - 512) == FIRST
-    assert kernel.begin(20 * PAGE - 511) == U64
+    assert kernel.begin(20 * PAGE - FIRST) == FIRST
+    assert kernel.begin(20 * PAGE - FIRST + 1) == U64
 
 
 def test_the_largest_memory_works_to_its_last_byte() -> None:
     """With all of 4 GiB handed out no address wraps: the last word is in reach, nothing behind it."""
     kernel = BareKernel()
-    handle = kernel.alloc((1 << 32) - 512)
+    handle = kernel.alloc((1 << 32) - FIRST)
     if not handle:
         pytest.skip("this machine does not lend 4 GiB of address space")
     kernel.store_u64((1 << 32) - 8, 0x0102030405060708)
     kernel.store_u64((1 << 32) - 7, U64)
 
     assert handle == FIRST
-    assert kernel.length(handle) == (1 << 32) - 512
+    assert kernel.length(handle) == (1 << 32) - FIRST
     assert kernel.load_u64((1 << 32) - 8) == 0x0102030405060708
     assert (kernel.load_u8((1 << 32) - 1), kernel.load_u8(1 << 32)) == (1, 0)
     assert pages(kernel) == (65536, 32768)
-    assert (kernel.alloc(1), kernel.alloc((1 << 32) - 512)) == (0, 0)
+    assert (kernel.alloc(1), kernel.alloc((1 << 32) - FIRST)) == (0, 0)
     kernel.free(handle)
     assert kernel.root.span == 0
 
@@ -301,7 +303,7 @@ def test_a_million_small_blocks() -> None:
 
 
 def test_a_million_small_blocks_stop_at_the_limit() -> None:
-    """With 200 pages the first 409584 get a block; the others get null, quickly."""
+    """With 200 pages the first 409536 get a block; the others get null, quickly."""
     kernel = BareKernel(max_pages=200)
 
     assert looping(kernel, "keep", 1_000_000, 16) == (200 * PAGE - FIRST) // 32
@@ -323,13 +325,13 @@ def test_a_million_turns_stay_in_place() -> None:
 EDGES = sorted(
     {
         (base + delta) & U64
-        for base in (0, 512, 512 + 256, 16 * PAGE, 1 << 31, 1 << 32, 1 << 63)
+        for base in (0, FIRST, FIRST + 256, 16 * PAGE, 1 << 31, 1 << 32, 1 << 63)
         for delta in (-8, -1, 0, 1, 7, 32)
     }
 )
 
 
-@pytest.mark.parametrize("rest", [0, 100, 16 * PAGE - 512 - 2 * 128])
+@pytest.mark.parametrize("rest", [0, 100, 16 * PAGE - FIRST - 2 * 128])
 @pytest.mark.parametrize("name", KERNEL_FUNCTIONS)
 def test_no_argument_traps_or_tears_the_kernel(name: str, rest: int) -> None:
     """Each function takes every edge number, alone and in pairs, and leaves a whole kernel."""
@@ -363,22 +365,27 @@ def cut_off(kernel: BareKernel, units: int, name: str, *arguments: int) -> bool:
     return False
 
 
-def broken(name: str, *arguments: int) -> Iterator[BareKernel]:
+def broken(front: int, name: str, *arguments: int) -> Iterator[BareKernel]:
     """Give kernels in which a function was stopped at each point where a deadline could stop it."""
-    whole = fragmented()
+    whole = fragmented(front)
     getattr(whole, name)(*arguments)
     needed = (1 << 60) - whole.store.get_fuel()
     for units in {*range(min(needed, 60)), *range(max(needed - 120, 0), needed)}:
-        kernel = fragmented()
+        kernel = fragmented(front)
         if cut_off(kernel, units, name, *arguments):
             yield kernel
 
 
-def fragmented() -> BareKernel:
-    """Make a kernel with free blocks in some bins, holding 0xFF from an earlier call and 0x11 of its own."""
+def fragmented(front: int) -> BareKernel:
+    """
+    Make a kernel with free blocks in some bins, holding 0xFF from an earlier call and 0x11 of its own.
+
+    They lie behind a block of so many bytes: between their headers may be the border of `data` and `meta`.
+    """
     kernel = BareKernel(max_pages=17, fuel=True)
     kernel.filled(200_000, 0xFF)
     kernel.begin(0)
+    kernel.filled(front, 0x11)
     handles = [kernel.filled(size, 0x11) for size in (100, 100, 300, 100, 1000, 32, 100)]
     for handle in handles[0::2]:
         kernel.free(handle)
@@ -386,23 +393,27 @@ def fragmented() -> BareKernel:
     return kernel
 
 
+FRONTS = [0, (NEAR - 6) * GRANULE]
 CUTS = [
     pytest.param(("alloc", 100), id="alloc from its bin"),
     pytest.param(("alloc", 200), id="alloc that cuts a block"),
     pytest.param(("alloc", 5000), id="alloc above the span"),
     pytest.param(("alloc", 16 * PAGE), id="alloc that grows"),
     pytest.param(("alloc", 30 * PAGE), id="alloc that is refused"),
-    pytest.param(("free", FIRST + 128), id="free between free blocks"),
-    pytest.param(("free", FIRST + 128 * 5 + 1024 + 64), id="free of no handle"),
+    pytest.param(("free", 128), id="free between free blocks"),
+    pytest.param(("free", 128 * 5 + 1024 + 64), id="free of no handle"),
     pytest.param(("reset",), id="reset"),
     pytest.param(("begin", 5000), id="begin"),
 ]
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_a_kernel_cut_off_anywhere_is_whole_after_begin(cut: tuple[str, int]) -> None:
+@pytest.mark.parametrize("front", FRONTS)
+def test_a_kernel_cut_off_anywhere_is_whole_after_begin(front: int, cut: tuple[str, int]) -> None:
     """Whatever instruction a deadline strikes, begin makes a working kernel with nothing of the past."""
-    kernels = list(broken(*cut))
+    name, *numbers = cut
+    behind = FIRST + front if name == "free" else 0
+    kernels = list(broken(front, name, *(behind + number for number in numbers)))
     for kernel in kernels:
         begun = kernel.begin(40)
         kernel.write(begun, b"i" * 40)
@@ -415,9 +426,10 @@ def test_a_kernel_cut_off_anywhere_is_whole_after_begin(cut: tuple[str, int]) ->
 
 
 @pytest.mark.parametrize("size", [100, 200, 5000, 16 * PAGE])
-def test_an_alloc_cut_off_anywhere_shows_no_earlier_call(size: int) -> None:
+@pytest.mark.parametrize("front", FRONTS)
+def test_an_alloc_cut_off_anywhere_shows_no_earlier_call(front: int, size: int) -> None:
     """A guest that goes on after a broken alloc finds no byte of the call before in its reach."""
-    kernels = list(broken("alloc", size))
+    kernels = list(broken(front, "alloc", size))
     reached = [kernel.read(FIRST, kernel.root.span) for kernel in kernels]
 
     assert len(kernels) > 50

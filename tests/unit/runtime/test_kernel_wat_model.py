@@ -18,6 +18,7 @@ MAX_PAGES = 18
 SIZES = st.one_of(
     st.integers(1, 200),
     st.sampled_from([1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 4096, PAGE - 1, PAGE, PAGE + 1]),
+    st.integers(3_000, 3_700),  # so that headers lie around the border of `data` and `meta`
     st.integers(1, 400_000),
 )
 BYTES = st.integers(1, 255)
@@ -91,7 +92,7 @@ class KernelAgainstModel(RuleBasedStateMachine):
         self.bytes[handle][:] = bytes([byte]) * padded(size)
         self.kernel.write(handle, bytes(self.bytes[handle]))
 
-    @rule(size=st.sampled_from([0, (1 << 32) - 511, 1 << 32, U64 - 19, U64]))
+    @rule(size=st.sampled_from([0, (1 << 32) - FIRST + 1, 1 << 32, U64 - 19, U64]))
     def alloc_nothing(self, size: int) -> None:
         assert self.kernel.alloc(size) == 0
 

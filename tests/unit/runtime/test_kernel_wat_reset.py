@@ -67,13 +67,13 @@ def test_a_guest_may_reset_and_set_its_own_input(kernel: BareKernel) -> None:
 
 def test_the_host_bytes_of_the_root_stay(kernel: BareKernel) -> None:
     """No function of the kernel touches the bytes of the root record that are the host's."""
-    kernel.meta.write(kernel.store, b"h" * 44, 80)
+    kernel.poke(80, b"h" * 44)
     kernel.begin(1000)
     kernel.free(kernel.alloc(10))
     kernel.free(FIRST)
     kernel.reset()
 
-    assert bytes(kernel.meta.read(kernel.store, 80, 124)) == b"h" * 44
+    assert kernel.peek(80, 44) == b"h" * 44
 
 
 def test_the_generation_wraps_without_waking_old_handles(kernel: BareKernel) -> None:
@@ -82,7 +82,7 @@ def test_the_generation_wraps_without_waking_old_handles(kernel: BareKernel) -> 
     kernel.alloc(15 * PAGE)
     far = kernel.alloc(32)
     kernel.free(old[1])
-    kernel.meta.write(kernel.store, struct.pack("<I", 0xFFFFFFFE), 72)
+    kernel.poke(72, struct.pack("<I", 0xFFFFFFFE))
     kernel.reset()
     handle = kernel.alloc(128)
 
@@ -97,7 +97,7 @@ def test_the_generation_wraps_without_waking_old_handles(kernel: BareKernel) -> 
 
 def test_generations_just_below_the_wrap_work(kernel: BareKernel) -> None:
     """The marks of the last generation before the wrap are told apart."""
-    kernel.meta.write(kernel.store, struct.pack("<I", 0xFFFFFFFC), 72)
+    kernel.poke(72, struct.pack("<I", 0xFFFFFFFC))
     kernel.reset()
     freed, kept = kernel.alloc(64), kernel.alloc(64)
     kernel.free(freed)

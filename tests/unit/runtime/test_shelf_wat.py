@@ -109,7 +109,9 @@ def test_each_kind_is_opened_for_itself(shelf):
     assert shelf.get(b"k") == b""
 
 
-@pytest.mark.parametrize("handle", [1, 511, 513, 544, 1 << 20, 1 << 32, (1 << 32) + 512, U64])
+@pytest.mark.parametrize(
+    "handle", [1, 512, 2047, 2049, 2080, 1 << 20, 1 << 32, (1 << 32) + 2048, U64]
+)
 @pytest.mark.parametrize("name", ["config_get", "var_get", "var_set key", "var_set value"])
 def test_a_wild_handle_is_the_hosts_to_refuse(shelf, name, handle):
     """Nothing is done, and nothing freed."""
