@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extism import abi
-from extism._engine.engine import shared_engine
+from extism._engine.engine import shared_engine, wat_to_wasm
 from extism._engine.linker import Linker
 from extism._engine.store import Store
 from extism._runtime.kernel import FIRST, Kernel, NoRoom
-from extism._runtime.kernel_source import kernel_wasm
+from extism._runtime.kernel_source import kernel_text, kernel_wasm
 from extism._runtime.purse import Want
 from extism._wasm.marks import STRICT
 
@@ -207,7 +207,20 @@ def test_blocks_are_found_on_both_sides_of_the_border(kernel, before, size):
 
     assert [kernel.length(handle) for handle in handles] == [size, 0, size]
     assert [kernel.read(handles[0]), kernel.read(handles[2])] == [b"\1" * size, b"\3" * size]
-    assert (kernel.store(b"2" * size), kernel.length(FIRST)) == (handles[1], before)
+    assert (kernel.store(b"2" * size), kernel.read(FIRST)) == (handles[1], b"i" * before)
+
+
+@pytest.mark.parametrize("before", [3488, 3520, 3552, 3584])
+def test_a_mark_of_a_freed_block_is_not_found_around_the_border(kernel, before):
+    """Where one was freed another ends: the one behind that does not join it when it is freed."""
+    kernel.begin(b"i" * before)
+    for handle in reversed([kernel.store(b"x" * 32) for _ in range(2)]):
+        kernel.free(handle)
+    kept, freed, _ = (kernel.store(b"x" * size) for size in (64, 32, 32))
+    kernel.free(freed)
+
+    assert (kernel.length(kept), kernel.length(freed)) == (64, 0)
+    assert kernel.alloc(32) == freed
 
 
 def test_what_a_small_call_needs_of_the_host_is_in_one_page(kernel):
@@ -219,6 +232,25 @@ def test_what_a_small_call_needs_of_the_host_is_in_one_page(kernel):
     assert (kernel.error(), kernel.output()) == (b"e" * 1000, b"")
     assert not any(kernel.data.read(4096, kernel.data.size - 4096))
     assert not any(kernel._meta.read(0, kernel._meta.size))
+
+
+def test_room_ends_where_headers_end():
+    """Where only the memory of headers may not grow; an input that has just room is one block."""
+    text = kernel_text()
+    few = text.replace('(export "meta") 8 32768', '(export "meta") 8 9')
+    code = shared_engine().compile(wat_to_wasm(few, "kernel"))
+    kernel = Kernel(Linker(shared_engine()).instantiate(Store(shared_engine()), code))
+    with pytest.raises(NoRoom):
+        kernel.begin(bytes(30 * PAGE))
+    kernel.begin(bytes(17 * PAGE))
+    room = kernel.room
+    kernel.begin(b"i" * (room - 64))
+    handle = kernel.store(b"x" * 64)
+
+    assert (few != text, room) == (True, 2 * (9 * PAGE - 256))
+    assert (kernel.length(FIRST), kernel.read(handle)) == (room - 64, b"x" * 64)
+    with pytest.raises(NoRoom):
+        kernel.store(b"x")
 
 
 STEPS = st.lists(

@@ -189,9 +189,10 @@ def test_headers_in_both_places_die_with_their_generation(
 def test_no_header_is_left_when_the_generations_begin_anew(kernel: BareKernel) -> None:
     """Both places are cleared, to the end of a `meta` that has grown."""
     handles = [kernel.alloc(32) for _ in range(NEAR + 8)]
+    kernel.alloc(40 * PAGE)
+    kernel.alloc(32)
     for handle in handles[::2]:
         kernel.free(handle)
-    kernel.alloc(40 * PAGE)
     kernel.poke(72, struct.pack("<I", 0xFFFFFFFE))
     kernel.reset()
 

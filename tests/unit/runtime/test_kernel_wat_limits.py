@@ -76,7 +76,7 @@ def test_a_refused_growth_gives_null_and_changes_nothing() -> None:
     kernel.check()
 
 
-@pytest.mark.parametrize("absurd", [0, 1 << 32, U64])
+@pytest.mark.parametrize("absurd", [0, (1 << 32) - FIRST + 1, 1 << 32, U64])
 def test_only_want_of_room_is_marked(absurd: int) -> None:
     """No bytes, and more than any memory could hold, are refused without a mark."""
     kernel = BareKernel(budget=PAGE)
