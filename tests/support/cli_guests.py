@@ -81,6 +81,7 @@ TOOLBOX = rf"""(module {KERNEL}
   (func (export "seven") (result i32) (i32.const 7))
   (func (export "fail") (result i32)
     (call $error_set (call $text (i32.const 100) (i32.const 18))) (i32.const 7))
+  (func (export "complain") (call $error_set (call $text (i32.const 100) (i32.const 7))))
   (func (export "trap") unreachable)
   (func (export "spin") (loop $again (br $again))))
 """

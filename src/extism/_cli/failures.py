@@ -67,7 +67,7 @@ def _lines(error: Exception) -> Iterator[str]:
     is_coded = isinstance(error, GuestError) and text == f"Error code: {error.exit_code}"
     if not is_coded:
         yield text.rstrip("\n")
-    if isinstance(error, GuestError):
+    if isinstance(error, GuestError) and error.exit_code:
         yield f"returned non-zero exit code: {error.exit_code}"
     for note in getattr(error, "__notes__", ()):
         yield note.rstrip("\n")

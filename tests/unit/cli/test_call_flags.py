@@ -499,6 +499,11 @@ def test_what_the_guest_says_is_told_whole_and_cannot_act(call):
     )
 
 
+def test_an_error_without_a_return_code_tells_none(call):
+    """The guest said what is wrong, and returned 0."""
+    assert call("toolbox.wat", "complain") == (1, b"", "Error: it went\n")
+
+
 def test_an_exit_code_of_the_guest_is_in_the_message(call):
     """The command's own exit code is 1 all the same."""
     code, _, err = call("wasi.wat", "leave", "--wasi")
