@@ -70,7 +70,7 @@ def wanted(annotation: Any) -> str:
 
 def as_text(value: Any) -> str | None:
     """Return the text by which JSON has a date, a time, a decimal number or a UUID; None for other values."""
-    if _full_name(type(value)) not in _TEXTED:
+    if not any(_full_name(kind) in _TEXTED for kind in type(value).__mro__):
         return None
     return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
 

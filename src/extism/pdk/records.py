@@ -322,7 +322,29 @@ def is_record(value: object) -> bool:
 
 def dumps(value: object) -> str:
     """Return `value` as JSON; enums give their value, objects their attributes, sets lists, dates ISO 8601."""
-    return json.dumps(value, default=_plain)
+    try:
+        return json.dumps(value, default=_plain)
+    except TypeError:
+        # It may be for a key alone; whatever else it is, is said again.
+        return json.dumps(_with_plain_keys(value), default=_plain)
+
+
+def _with_plain_keys(value: Any) -> Any:
+    """Return a value whose dicts, at any depth, have members of enums and dates in their keys written as values are."""
+    if isinstance(value, dict):
+        return {_plain_key(key): _with_plain_keys(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_plain_keys(each) for each in value]
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    return _with_plain_keys(_plain(value))
+
+
+def _plain_key(key: Any) -> Any:
+    if isinstance(key, Enum):
+        return key.value
+    text = as_text(key)
+    return key if text is None else text
 
 
 def _plain(value: Any) -> object:
@@ -337,6 +359,12 @@ def _plain(value: Any) -> object:
         return text
     if hasattr(type(value), "__attrs_attrs__"):
         return {field.name: getattr(value, field.name) for field in type(value).__attrs_attrs__}
-    if hasattr(value, "__dict__") and not isinstance(value, type):
+    if hasattr(value, "__dict__") and not _is_more_than_attributes(value):
         return vars(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _is_more_than_attributes(value: object) -> bool:
+    """Tell whether a value has what its attributes do not say: classes, functions, exceptions, and bytes of a kind."""
+    kinds = type(value).__mro__
+    return any(kind.__module__ == "builtins" and kind is not object for kind in kinds)

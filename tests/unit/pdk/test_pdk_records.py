@@ -263,6 +263,53 @@ def test_a_field_that_json_has_no_form_for():
     assert str(caught.value) == "field number of Wrong: complex has no form in JSON"
 
 
+class Day(dt.date):
+    """As libraries have them, with attributes of their own."""
+
+    def __init__(self, *_args):
+        self.zone = "UTC"
+
+
+class Money(decimal.Decimal):
+    """The same of a number."""
+
+
+def test_classes_that_come_from_a_date_or_a_number_are_written_as_it_is():
+    """What is inside counts, not the attributes beside it."""
+    assert dumps([Day(2024, 5, 6), Money("1.10")]) == '["2024-05-06", "1.10"]'
+
+
+@dataclass
+class Parcel:
+    item: object
+
+
+class Blob(bytes):
+    """It has attributes, and is more than they are."""
+
+
+@pytest.mark.parametrize("value", [ValueError("x"), dumps, "".join, Blob, dt, Blob(b"x")])
+def test_what_is_more_than_its_attributes_is_not_written(value):
+    """An exception, a function, a class or a module would be an empty object, or one of what nobody meant."""
+    with pytest.raises(TypeError, match="is not JSON serializable"):
+        dumps({"a": value})
+
+
+def test_keys_are_written_as_values_are():
+    """Members of enums, dates and UUIDs, at any depth; numbers are what `json` makes of them."""
+    value = [{Colour.RED: 1}, Parcel({DAY: {ID: {2: None}}}), {"x": (Colour.RED, {1})}]
+
+    assert dumps(value) == (
+        f'[{{"red": 1}}, {{"item": {{"{DAY}": {{"{ID}": {{"2": null}}}}}}}}, {{"x": ["red", [1]]}}]'
+    )
+
+
+def test_a_key_that_has_no_form_is_an_error():
+    """The text is the one that `json` has."""
+    with pytest.raises(TypeError, match="keys must be str, int, float, bool or None, not tuple"):
+        dumps({(1, 2): Colour.RED})
+
+
 def test_what_is_written():
     """Records at any depth are objects, enums their values, sets arrays, dates ISO 8601."""
     value = [Tree("a", best=Item("b", 1.0)), Colour.RED, {1}, Point(1.0), DAY, NOON, ID]
