@@ -43,7 +43,8 @@ _RULE: Final = (
     "can be exported"
 )
 _KEEP_NAME: Final = (
-    "a decorator of your own has to keep the name of what it wraps (functools.wraps)"
+    "write a function there that calls it; a decorator of your own has to keep the name of what it wraps "
+    "(functools.wraps)"
 )
 _NOT_TOP: Final = f"is not at the top level: {_RULE}"
 

@@ -114,7 +114,8 @@ def plugin_fn(function: F | None = None, /, *more: object, **options: object) ->
     NamedTuple, Enum, Literal, dates, unions. An input that is something else is an error which says where. Of a
     ReturnCode, the return code is made.
 
-    Without annotations, an int that it returns (bool aside) is the return code, and any other value is ignored.
+    Without annotations, an int that it returns (bool aside) is the return code. Any other value goes nowhere, which is
+    told in the log.
 
     Raises:
         TypeError: It was called with parentheses, or the function has a parameter that nothing could fill, such as
@@ -198,8 +199,11 @@ def _effective_signature(function: Callable[..., object]) -> inspect.Signature:
 
     Any other wrapper supplies what the wrapped one is missing, so its own count.
     """
-    own = inspect.signature(function, follow_wrapped=False)
     wrapped = inspect.signature(function)
+    try:
+        own = inspect.signature(function, follow_wrapped=False)
+    except ValueError:  # written in C, as `functools.cache` is: it hands on all that it gets
+        return wrapped
     hands_on = own.parameters and all(each.kind in _VARIABLE for each in own.parameters.values())
     return wrapped if hands_on and not _unfilled(wrapped) else own
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from . import exports, ffi
 from .errors import PluginError
+from .log import LogLevel, log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,8 @@ __all__ = ["FAILED", "invoke", "set_error_format", "traceback_text"]
 FAILED: Final = 1
 
 _format: Callable[[BaseException], str] | None = None
+
+_warned: Final[set[str]] = set()
 
 _I32: Final = range(-(1 << 31), 1 << 31)
 
@@ -67,9 +70,24 @@ def _run(index: int) -> int:
         if isinstance(end.code, int):
             return _code(int(end.code))
         return 0 if end.code is None else _fail(str(end.code))
-    if result is not None and isinstance(result, int) and not isinstance(result, bool):
+    if result is None or isinstance(result, bool):
+        return 0
+    if isinstance(result, int):
         return _code(int(result))
+    _warn(exports.functions[index].name, result)
     return 0
+
+
+def _warn(name: str, result: object) -> None:
+    """Log, once, that nobody gets what a function without annotations returned: its author may think otherwise."""
+    if name not in _warned:
+        _warned.add(name)
+        kind = type(result).__name__
+        log(
+            LogLevel.Warn,
+            f"{name} returned a value of the type {kind}, which nobody gets: annotate it, as in "
+            f"`def {name}() -> {kind}`, and what it returns is the output",
+        )
 
 
 def _code(number: int) -> int:

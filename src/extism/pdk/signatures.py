@@ -36,9 +36,11 @@ def annotation_of(function: Callable[..., Any], annotation: Any) -> Any:
     """
     if not isinstance(annotation, str) and annotation is not None:
         return annotation
-    names = getattr(inspect.unwrap(function), "__globals__", {})
+    innermost = inspect.unwrap(function)
+    names = getattr(innermost, "__globals__", {})
+    own = {each.__name__: each for each in getattr(innermost, "__type_params__", ())}
     holder = types.SimpleNamespace(__annotations__={"it": annotation})
-    return get_type_hints(holder, names, include_extras=True)["it"]
+    return get_type_hints(holder, names, own, include_extras=True)["it"]
 
 
 class Signature:

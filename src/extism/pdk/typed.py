@@ -159,10 +159,10 @@ class TypedFunction:
 
     def _members(self, data: bytes) -> dict[str, Any]:
         needs_digits = any(each.needs_digits for each in self.parameters)
-        given = values.from_json(data, needs_digits=needs_digits) if data else {}
+        wanted = f"a JSON object with {', '.join(each.name for each in self.parameters)}"
+        given = values.from_json(data, wanted, needs_digits=needs_digits) if data else {}
         if not isinstance(given, dict):
-            names = ", ".join(each.name for each in self.parameters)
-            raise InputError(f"expected an object with {names}, got {shown(given)}")
+            raise InputError(f"expected {wanted}, got {shown(given)}")
         found = {}
         for each in self.parameters:
             if each.name in given:

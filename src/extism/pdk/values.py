@@ -173,23 +173,24 @@ def _json_decoder(how: Reading) -> Callable[[bytes], Any]:
     return lambda data: read(from_json(data, needs_digits=needs_digits))
 
 
-def from_json(data: bytes, *, needs_digits: bool = False) -> Any:
+def from_json(data: bytes, wanted: str = "JSON", *, needs_digits: bool = False) -> Any:
     """
     Return the value of a JSON text.
 
     Args:
         data: The text.
+        wanted: What an error says that it should be.
         needs_digits: Whether numbers with a fraction or an exponent are to keep how they are written.
 
     Raises:
         InputError: It is none.
     """
     if not data:
-        raise InputError("expected JSON, got nothing")
+        raise InputError(f"expected {wanted}, got nothing")
     try:
         return json.loads(data, parse_float=Number) if needs_digits else json.loads(data)
     except ValueError as error:
-        raise InputError(f"expected JSON, got {_shown(data)}: {error}") from None
+        raise InputError(f"expected {wanted}, got {_shown(data)}: {error}") from None
 
 
 def _shown(data: bytes) -> str:

@@ -7,7 +7,7 @@ import functools
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import pytest
 
@@ -178,7 +178,8 @@ def pair(a: int, b: Item):
         (record, b"{", 'record: a: expected JSON, got "{": Expecting property name enclosed in double quotes: line 1 column 2 (char 1)'),
         (colour, b"green", 'colour: a: expected one of "red", "blue", got "green"'),
         (colour, b"5", 'colour: a: expected one of "red", "blue", got 5'),
-        (pair, b"[]", "pair: expected an object with a, b, got []"),
+        (pair, b"[]", "pair: expected a JSON object with a, b, got []"),
+        (pair, b"x", 'pair: expected a JSON object with a, b, got "x": Expecting value: line 1 column 1 (char 0)'),
         (pair, b'{"a": 1}', "pair: b: is missing"),
         (pair, b'{"a": 1, "b": {"name": 1}}', "pair: b.name: expected a string, got 1"),
     ],
@@ -479,3 +480,24 @@ def read_price():
 def test_a_decimal_has_every_digit_of_a_json_number(run, function, given, expected):
     """It is not made of a float, wherever it stands, and its text is what is given back."""
     assert run(function, given.encode()) == (0, expected.encode(), None)
+
+
+@functools.cache
+def kept(a: int) -> int:
+    return a * 2
+
+
+def test_a_function_that_functools_has_wrapped(run):
+    """What is written in C has no signature of its own: that of the function inside counts."""
+    assert run(kept, b"4") == (0, b"8", None)
+
+
+def test_a_type_parameter_of_the_function_in_an_annotation_that_is_text(run):
+    """`def same[A](a: A) -> A` is found where there are no annotations but texts."""
+
+    def same(a: A) -> A:  # noqa: F821 - what such a function has
+        return a
+
+    same.__type_params__ = (TypeVar("A", bound=int),)
+
+    assert run(same, b"5") == (0, b"5", None)
