@@ -52,6 +52,9 @@ _GRANTED: Final = abi.DEFAULT_MAX_MEMORY
 FIRST: Final = 2048
 """The first handle. What the kernel believes lies in `data` as far as it lies below, all else in `meta`."""
 
+_INITIAL_ROOM: Final = INITIAL_BYTES - FIRST
+"""What a new kernel has for its input: its headers go as far. One number for all, who take 32 bytes less each."""
+
 _GRANULE: Final = 32
 _HEADERS: Final = 256
 """Where the header of the first block is."""
@@ -117,8 +120,7 @@ class Kernel:
     The kernel of one store, as the host uses it; `prefix` is before the names of its exports.
 
     Attributes:
-        data: The memory of blocks, of the root record, and of the first headers.
-        bytes: The same in place, as long as it was when the host last looked.
+        bytes: `data` in place, as long as it was when the host last looked.
         room: How many bytes of input fit there.
         level_lease: For how many calls more guests are told at their start which level is wanted.
 
@@ -130,11 +132,15 @@ class Kernel:
         self.instance = instance
         self._store = instance.store
         self._prefix = prefix
-        self.data = instance.memory(prefix + "data", INITIAL_BYTES)
-        self.bytes = self.data.view()
-        self.room = INITIAL_BYTES - FIRST  # a new kernel's headers go as far
+        self.bytes = instance.memory(prefix + "data", INITIAL_BYTES).view()
+        self.room = _INITIAL_ROOM
         self._wanted = _UNKNOWN + 1
         self.level_lease = 0
+
+    @cached_property
+    def data(self) -> Memory:
+        """The memory of blocks, of the root record, and of the first headers."""
+        return self.instance.memory(self._prefix + "data")
 
     @cached_property
     def _meta(self) -> Memory:
