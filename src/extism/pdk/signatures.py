@@ -77,7 +77,7 @@ class Signature:
                 annotation = annotation_of(self.function, annotation)
             except NameError:
                 annotation = Any
-            wires.append(self._wire(f"parameter {name}", annotation))
+            wires.append(self._wire(f"parameter {name}", annotation, is_parameter=True))
         return tuple(wires)
 
     @functools.cached_property
@@ -91,9 +91,9 @@ class Signature:
             return tuple(self._wire("result", each) for each in arguments)
         return (self._wire("result", annotation),)
 
-    def _wire(self, what: str, annotation: Any) -> Wire:
+    def _wire(self, what: str, annotation: Any, *, is_parameter: bool = False) -> Wire:
         try:
-            return wire(annotation)
+            return wire(annotation, is_parameter=is_parameter)
         except TypeError as error:
             raise TypeError(f"{self.title}: {what}: {error}") from None
 

@@ -17,6 +17,7 @@ Here is one value; the parameters and results of a function are in `signatures.p
 
 from __future__ import annotations
 
+import types
 import typing
 from dataclasses import dataclass
 from enum import Enum
@@ -68,14 +69,20 @@ class Wire:
     is_block: bool = False
 
 
-def wire(annotation: Any) -> Wire:
+def wire(annotation: Any, *, is_parameter: bool = False) -> Wire:
     """
     Return how values of an annotation cross.
+
+    Args:
+        annotation: Of a parameter or a result.
+        is_parameter: Whether 0 is a text without characters where None is none of its values. A result may be None,
+            which stands for no block.
 
     Raises:
         TypeError: There is no way for them to.
     """
-    kind, marks = _split(strip_optional(annotation)[0])
+    inner, is_optional = strip_optional(annotation)
+    kind, marks = _split(inner)
     for mark in marks:
         number = mark if isinstance(mark, Number) else _number_of(mark)
         if number is not None:
@@ -83,7 +90,18 @@ def wire(annotation: Any) -> Wire:
     if kind in _WIRES:
         return _WIRES[kind]
     decode = values.decoder(kind)
-    return Wire("i64", _as_handle, lambda handle: _read(decode, handle), is_block=True)
+    to_number = _as_text if kind in _TEXTS else _as_json if _is_union(kind) else _as_handle
+    has_empty = is_parameter and not is_optional and kind in _TEXTS
+
+    def from_number(handle: int) -> Any:
+        data = b"" if has_empty and not handle else ffi.host.load(handle)
+        return None if data is None else decode(data)
+
+    return Wire("i64", to_number, from_number, is_block=True)
+
+
+def _is_union(kind: Any) -> bool:
+    return typing.get_origin(kind) in {typing.Union, types.UnionType}
 
 
 def _split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -147,10 +165,33 @@ def _by_value(value: Any, made: list[int]) -> int:
     )
 
 
+def _as_int(value: Any, made: list[int]) -> int:
+    """Return the number; text would be the handle of a block, which is a number that nobody meant."""
+    if isinstance(value, int):
+        return _in_bits(int(value), 64)
+    if value is None or isinstance(value, MemoryHandle):
+        return _by_value(value, made)
+    raise TypeError(f"an int is wanted, not {type(value).__name__}")
+
+
 def _as_handle(value: Any, made: list[int]) -> int:
-    if value is None or (isinstance(value, (MemoryHandle, int)) and not isinstance(value, Enum)):
+    """Return the handle of a block for a value; a number is one that the block holds, and no handle itself."""
+    if value is None or isinstance(value, MemoryHandle):
         return _by_value(value, made)
     return _store(values.encode_any(value), made)
+
+
+def _as_text(value: Any, made: list[int]) -> int:
+    if isinstance(value, int) and not isinstance(value, Enum):
+        raise TypeError(f"text or bytes are wanted, not {type(value).__name__}")
+    return _as_handle(value, made)
+
+
+def _as_json(value: Any, made: list[int]) -> int:
+    """Return the same where the block is read as JSON whatever it holds: text of one kind among others has quotes."""
+    if value is None or isinstance(value, MemoryHandle):
+        return _by_value(value, made)
+    return _store(values.dumps(value).encode(), made)
 
 
 def _store(data: bytes, made: list[int]) -> int:
@@ -159,11 +200,7 @@ def _store(data: bytes, made: list[int]) -> int:
     return handle
 
 
-def _read(decode: Callable[[bytes], Any], handle: int) -> Any:
-    data = ffi.host.load(handle)
-    return None if data is None else decode(data)
-
-
+_TEXTS: Final = (str, bytes, bytearray, memoryview)
 _INTO: Final[dict[str, Callable[[Any, list[int]], float]]] = {
     "i32": _integer(32),
     "i64": _integer(64),
@@ -171,8 +208,8 @@ _INTO: Final[dict[str, Callable[[Any, list[int]], float]]] = {
     "f64": _float,
 }
 _WIRES: Final[dict[Any, Wire]] = {
-    int: Wire("i64", _by_value, int),
-    bool: Wire("i64", _by_value, bool),
+    int: Wire("i64", _as_int, int),
+    bool: Wire("i64", _as_int, bool),
     float: Wire("f64", _float, float),
     MemoryHandle: Wire("i64", _by_value, memory.find),
     Any: Wire("i64", _by_value, memory.find),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Optional
+from decimal import Decimal
+from enum import Enum, IntEnum
+from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
 import pytest
 
@@ -27,6 +28,10 @@ Flag = Annotated[bool, I32]
 class Item:
     name: str
     price: float
+
+
+class Priority(IntEnum):
+    HIGH = 2
 
 
 class Colour(Enum):
@@ -102,6 +107,71 @@ def test_values_that_cannot_travel(host, declare, value):
     with pytest.raises(TypeError, match="Unsupported python type: "):
         declare(f)("x", value)
     assert (host.calls, host.blocks) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "data"),
+    [
+        (int | str, 5, b"5"),
+        (int | str, "x", b'"x"'),
+        (float | bool, True, b"true"),
+        (Literal[1, "a"], 1, b"1"),
+        (Decimal, 5, b"5"),
+        (list[int], 5, b"5"),
+        (str, "5", b"5"),
+        (bytes, b"5", b"5"),
+    ],
+)
+def test_a_number_is_no_handle_where_something_else_is_annotated(
+    host, declare, annotation, value, data
+):
+    """It travels as JSON, as all values of a union do: whoever takes the block reads it so."""
+    seen = []
+
+    def f(a): ...
+
+    f.__annotations__["a"] = annotation
+    declare(f, lambda handle: seen.append(host.blocks[handle]))(value)
+
+    assert seen == [data]
+
+
+@pytest.mark.parametrize("annotation", [int, bool, int | None])
+def test_text_is_no_number(host, declare, annotation):
+    """It would be the handle of its block."""
+
+    def f(a): ...
+
+    f.__annotations__["a"] = annotation
+    with pytest.raises(TypeError) as caught:
+        declare(f)("5")
+
+    assert str(caught.value) == "f: parameter a: an int is wanted, not str"
+    assert (host.calls, host.blocks) == ([], {})
+
+
+def test_a_member_of_an_enum_of_numbers_is_its_number(host, declare):
+    """Where an int is annotated; elsewhere members travel as text."""
+
+    def f(a: int): ...
+
+    declare(f)(Priority.HIGH)
+
+    assert host.calls == [(SLOT + 1, (2,))]
+
+
+@pytest.mark.parametrize("annotation", [str, bytes, str | None])
+def test_a_number_is_no_text(host, declare, annotation):
+    """It would be the handle of another block, or none."""
+
+    def f(a): ...
+
+    f.__annotations__["a"] = annotation
+    with pytest.raises(TypeError) as caught:
+        declare(f)(5)
+
+    assert str(caught.value) == "f: parameter a: text or bytes are wanted, not int"
+    assert host.calls == []
 
 
 def test_a_handle_of_the_author_is_passed_and_kept(host, declare):

@@ -413,6 +413,17 @@ def test_a_shared_function(run, host):
     }
 
 
+def test_text_without_characters_reaches_a_shared_function(run, host):
+    """It has no block, so its handle is 0: None only where the annotation has it."""
+
+    def shown(a: str, b: bytes, c: str | None) -> str:
+        return repr((a, b, c))
+
+    code, error, (result,) = shared(run, host, shown, 0, 0, 0)
+
+    assert (code, error, host.blocks[result]) == (0, None, b"('', b'', None)")
+
+
 def test_a_shared_function_with_several_results(run, host):
     """A tuple is one result for each item; another number of them is an error."""
 
