@@ -12,7 +12,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any
 
 from extism._runtime.kernel import NoRoom
-from extism.buffers import copy_of, in_place
+from extism.buffers import in_place
 from extism.errors import OutOfMemory
 from extism.values import Val
 from extism.vars import Vars
@@ -63,10 +63,9 @@ class CurrentPlugin:
         Return the bytes of a block in place; writing to them changes the plugin's memory.
 
         Raises:
-            IndexError: The range is not inside the plugin's memory.
+            IndexError: The range is not inside the memory where the plugin's blocks lie.
         """
-        data = self._call.live_kernel().data
-        return in_place(data.lend(mem.offset, mem.length)) if mem.length else copy_of(b"")
+        return in_place(self._call.live_kernel().lend(mem.offset, mem.length))
 
     def alloc(self, size: int) -> Memory:
         """

@@ -68,8 +68,7 @@ class RemoteKernel:
         with self._lock:
             self._is_open = False
 
-    @property
-    def data(self) -> NoReturn:
+    def lend(self, _offset: int, _length: int) -> NoReturn:
         """There are no live views of another process's memory."""
         raise CallError(
             "CurrentPlugin.memory and input_buffer show the plugin's memory in place, and this plugin's is in "

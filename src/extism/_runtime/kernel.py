@@ -331,6 +331,19 @@ class Kernel:
         data = self.bytes[handle : handle + length].tobytes()
         return data if len(data) == length else self.data.read(handle, length)
 
+    def lend(self, offset: int, length: int) -> memoryview:
+        """
+        Return bytes of blocks in place; a made-up range may hold any of them, but nothing that the kernel believes.
+
+        Raises:
+            IndexError: The range is not inside the memory, or begins before the first block.
+        """
+        if not length:
+            return memoryview(b"")
+        if offset < FIRST:
+            raise IndexError(f"byte {offset} is before the first block, which is at {FIRST}")
+        return self.data.lend(offset, length)
+
     def alloc(self, length: int) -> int:
         """
         Return the handle of a new block of `length` zero bytes, 0 for a length of 0.
