@@ -65,8 +65,8 @@ class _Shape:
     """
 
     buffer: Any
-    param_count: c_size_t
-    result_count: c_size_t
+    param_count: Any
+    result_count: Any
     results_at: int
     error_at: int
     kinds: tuple[int, ...]
@@ -80,8 +80,8 @@ def _shape(params: tuple[str, ...], results: tuple[str, ...]) -> _Shape:
     error_at = results_at + _VALUE_BYTES * len(results)
     return _Shape(
         c_char * (error_at + _ERROR.size),
-        c_size_t(len(params)),
-        c_size_t(len(results)),
+        c_size_t.from_param(len(params)),
+        c_size_t.from_param(len(results)),
         results_at,
         error_at,
         tuple([VALUE_KINDS[kind] for kind in params]),
@@ -171,9 +171,9 @@ class Fiber:
         self.waits_for: Awaited | None = None
         self._shape = shape = _shape(tuple(params), tuple(results))
         self._buffer = buffer = shape.buffer()
-        # Not addresses: these hold what they refer to.
+        # As in `Function`.
         self._arguments = (
-            c_void_p(store.context),
+            c_void_p.from_param(store.context),
             byref(func),
             byref(buffer),
             shape.param_count,

@@ -48,7 +48,7 @@ class _Kind:
 
     def __init__(self, params: tuple[str, ...], results: tuple[str, ...]) -> None:
         count = max(len(params), len(results), 1)
-        self.count = c_size_t(count)
+        self.count = c_size_t.from_param(count)
         # The values, and behind them what the engine knows the function by: one object instead of two.
         self.place = SLOT * count
         self.buffer: Any = c_int64 * ((self.place + _FUNC.size) // _CELL)
@@ -86,9 +86,9 @@ class Function:
         self._buffer[kind.place // _CELL :] = _FUNC.unpack(func)
         self._cell = c_int32.from_buffer(self._buffer)
         self._trap = store.trap
-        # Not addresses: these hold what they refer to.
+        # What `ctypes` would make of objects of its own, or of addresses, at each call; `byref` holds what it refers to.
         self._arguments = (
-            c_void_p(store.context),
+            c_void_p.from_param(store.context),
             byref(self._buffer, kind.place),
             byref(self._buffer),
             kind.count,
