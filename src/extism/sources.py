@@ -370,5 +370,8 @@ def _look(data: bytes) -> str:
     start = data[:1000].lstrip()
     if not start:
         return "it is empty"
+    lines = b"\n" + data[:4000]
+    if b"\nimport extism" in lines or b"\nfrom extism" in lines:
+        return "it is the Python source of a plug-in; extism-py makes the module of it"
     known = (look for prefix, look in _LOOKS.items() if start.startswith(prefix))
     return next(known, f"it begins with {start[:20]!r}")

@@ -125,7 +125,11 @@ def test_pipes_and_devices_are_refused_at_once(tmp_path):
             b"version https://git-lfs.github.com/spec/v1",
             "it is a pointer of Git LFS; fetch the file itself",
         ),
-        (b"import extism\n", "it begins with b'import extism\\n'"),
+        (b"import os\n", "it begins with b'import os\\n'"),
+        (
+            b'"""Greets."""\nfrom extism import plugin_fn\n',
+            "it is the Python source of a plug-in; extism-py makes the module of it",
+        ),
         (b"\x7fELF\xff\xff", "it begins with b'\\x7fELF\\xff\\xff'"),
     ],
 )

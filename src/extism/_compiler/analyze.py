@@ -52,7 +52,8 @@ class ModuleFacts:
         hidden: Functions with one of them elsewhere: in a condition, a class, another function.
         imports: Declarations with `import_fn`, in order.
         references: Imports of other modules, wherever they stand.
-        may_export_more: Whether one of them is used, or can be, otherwise than as a decorator that is seen here.
+        may_export_more: Whether the library is imported at all, so that running the file may show what is not seen
+            here.
     """
 
     exports: tuple[Export, ...]
@@ -84,7 +85,7 @@ def analyze(source: Source, tree: ast.Module) -> ModuleFacts:
         _in_order(reader.hidden),
         tuple(sorted(reader.imports, key=lambda row: row.line)),
         references(tree),
-        reader.may_export_more(tree),
+        bool(reader.modules or reader.functions),
     )
 
 
@@ -132,20 +133,6 @@ class _Reader:
             self.modules |= set(names)
         elif known := self.known(value):
             self.functions |= dict.fromkeys(names, known)
-
-    def may_export_more(self, tree: ast.Module) -> bool:
-        """Tell whether `plugin_fn` has a name of its own in this file, or is named otherwise than as a decorator."""
-        definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-        decorators = {
-            id(decorator)
-            for node in ast.walk(tree)
-            if isinstance(node, definitions)
-            for decorator in node.decorator_list
-        }
-        named = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
-        return not _EXPORTERS.isdisjoint(self.functions.values()) or any(
-            self.known(node) in _EXPORTERS and id(node) not in decorators for node in named
-        )
 
     def known(self, node: ast.expr) -> str:
         """Return the library's name for what an expression means, "" where it means something else."""

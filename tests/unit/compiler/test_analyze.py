@@ -80,20 +80,14 @@ def test_only_functions_at_the_top_level_are_exports():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("import extism\n@extism.plugin_fn\ndef f(): ...", False),
-        ("import extism\nextism.plugin_fn(f)", True),
-        ("import extism\ng = extism.plugin_fn(f)", True),
-        ("import extism\ndef export(f): return extism.shared_fn(f)", True),
-        ("import extism\nexport = extism.plugin_fn", True),
-        ("from extism import plugin_fn", True),
-        ("from extism import *", True),
-        ("from extism import log", False),
-        ("import extism\nextism.log(1)", False),
+        ("import extism.http", True),
+        ("from extism import log", True),
+        ("def f():\n    import extism", True),
         ("import other\nother.plugin_fn(f)", False),
     ],
 )
 def test_what_may_export_more_than_is_seen(text, expected):
-    """Wherever plugin_fn is more than a decorator here, running the file may show more exports."""
+    """Whoever has the library can call plugin_fn in ways that only running the file shows."""
     assert facts(text).may_export_more == expected
 
 

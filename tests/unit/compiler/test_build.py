@@ -388,6 +388,15 @@ def test_an_export_that_is_no_decorator_of_ours(tree, text):
     assert [export.name for export in read(build("plugin.py")).exports] == ["memory", "greet"]
 
 
+def test_a_misspelt_decorator(tree):
+    """It is told, and not that there are no exports."""
+    tree({"plugin.py": "import extism\n@extism.plugin_fm\ndef greet(): ...\n"})
+
+    assert str(failure("plugin.py")).startswith(
+        "plugin.py:2: AttributeError: module 'extism' has no attribute 'plugin_fm'\n"
+    )
+
+
 def test_an_export_of_a_module_that_is_never_imported(tree):
     """What is decorated in a module that only a function imports is told, with its line."""
     tree(
