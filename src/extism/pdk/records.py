@@ -98,13 +98,26 @@ def _reader(annotation: Any, known: _Known) -> Reader:
         return _as_it_came
     alias = getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
     if alias is not None and not isinstance(annotation, type):  # NewType, and `type X = ...`
-        return _reader(filled(alias, arguments_of(annotation)), known)
+        return _aliased(annotation, filled(alias, arguments_of(annotation)), known)
     known.needs_digits |= is_decimal(annotation)
     made = _container(origin or annotation, arguments, known) or leaf(annotation)
     if made is None and isinstance(origin or annotation, type):
         made = _class(annotation, known)
     if made is None:
         raise TypeError(f"{_name(annotation)} has no form in JSON")
+    return made
+
+
+def _aliased(alias: Any, annotation: Any, known: _Known) -> Reader:
+    """Return what reads values of an alias, in which the alias itself may stand."""
+    if alias in known:
+        return known[alias]
+
+    def read(value: Any) -> Any:
+        return made(value)
+
+    known[alias] = read  # before it is made, for the same reason as a class
+    made = _reader(annotation, known)
     return made
 
 

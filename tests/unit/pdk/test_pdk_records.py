@@ -249,6 +249,27 @@ def test_annotations_that_json_has_no_form_for(annotation, message):
     assert str(caught.value) == message
 
 
+class Alias:
+    """As `type Nested = list[Nested | int]` makes it, since Python 3.12."""
+
+    __name__ = "Nested"
+
+    def __call__(self):
+        """Be taken for a type by older versions of `typing`."""
+
+
+def test_an_alias_in_which_it_stands_itself():
+    """It is read at any depth, and errors say where."""
+    nested = Alias()
+    nested.__value__ = list[Union[nested, int]]  # noqa: UP007  an instance here
+    read = reading(nested).read
+    with pytest.raises(InputError) as caught:
+        read([1, [2, ["x"]]])
+
+    assert read([1, [2, [3]]]) == [1, [2, [3]]]
+    assert str(caught.value) == '[1][1][0]: expected an array or an integer, got "x"'
+
+
 def test_a_field_that_json_has_no_form_for():
     """The text names the class and the field."""
 
