@@ -36,8 +36,6 @@ FAILED: Final = 1
 
 _format: Callable[[BaseException], str] | None = None
 
-_warned: Final[set[str]] = set()
-
 _I32: Final = range(-(1 << 31), 1 << 31)
 
 
@@ -79,15 +77,13 @@ def _run(index: int) -> int:
 
 
 def _warn(name: str, result: object) -> None:
-    """Log, once, that nobody gets what a function without annotations returned: its author may think otherwise."""
-    if name not in _warned:
-        _warned.add(name)
-        kind = type(result).__name__
-        log(
-            LogLevel.Warn,
-            f"{name} returned a value of the type {kind}, which nobody gets: annotate it, as in "
-            f"`def {name}() -> {kind}`, and what it returns is the output",
-        )
+    """Log that nobody gets what a function without annotations returned: its author may think otherwise."""
+    kind = type(result).__name__
+    log(
+        LogLevel.Warn,
+        f"{name} returned a value of the type {kind}, which nobody gets: annotate it, as in `def {name}() -> {kind}`, "
+        "and what it returns is the output",
+    )
 
 
 def _code(number: int) -> int:
