@@ -11,7 +11,7 @@ was built by hand is as strict as one that was parsed. Each fault is a `Manifest
 from __future__ import annotations
 
 from extism import _fields as check
-from extism._cached import cache, cached_property
+from extism._cached import cached_property
 from extism._dataclass import dataclass, field
 from extism.abi import DEFAULT_MAX_HTTP_RESPONSE_BYTES, DEFAULT_MAX_VAR_BYTES, ENV
 from extism.errors import ManifestError
@@ -140,10 +140,6 @@ class MemoryOptions:
         return DEFAULT_MAX_VAR_BYTES if self.max_var_bytes is None else self.max_var_bytes
 
 
-_no_limits: Final = cache(MemoryOptions)
-"""Gives the same object each time, which nobody can change."""
-
-
 @dataclass(frozen=True)
 class Manifest:
     """
@@ -159,7 +155,7 @@ class Manifest:
     """
 
     wasm: tuple[WasmSource, ...] = ()
-    memory: MemoryOptions = field(default_factory=_no_limits)
+    memory: MemoryOptions = field(default_factory=MemoryOptions)
     config: Mapping[str, str | Secret] = field(default_factory=dict)
     allowed_hosts: tuple[str, ...] = ()
     allowed_paths: Mapping[str, str] = field(default_factory=dict)
