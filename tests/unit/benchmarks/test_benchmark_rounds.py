@@ -70,7 +70,7 @@ def test_a_benchmark_that_is_not_there_is_refused(capsys):
     with pytest.raises(SystemExit):
         options_from(["--only", "cal"])
 
-    assert "there is no benchmark cal; say async, call," in capsys.readouterr().err
+    assert "there is no benchmark cal; say async, backtrace, call," in capsys.readouterr().err
 
 
 def test_a_quick_run_keeps_its_figures_apart():
