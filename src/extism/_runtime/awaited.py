@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from extism._runtime.kernel import FIRST, NoRoom
+from extism._runtime.kernel import NoRoom
+from extism._runtime.kernel_layout import FIRST
 from extism._runtime.loops import rounds_of, running_loop, settle_wait
 from extism._runtime.outcome import Exit
 

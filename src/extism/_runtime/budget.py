@@ -18,7 +18,8 @@ from extism._cached import cache, cached_property
 from extism._dataclass import dataclass
 from extism._engine.cache import Rewrite
 from extism._engine.trampoline import FLAG
-from extism._runtime.kernel import BUDGET, INITIAL_BYTES
+from extism._runtime.kernel import BUDGET
+from extism._runtime.kernel_layout import INITIAL_BYTES
 from extism._wasm.marks import ELEMENT_BYTES, MARKS, STRICT
 
 TYPE_CHECKING = False

@@ -8,7 +8,8 @@ it begins it, runs the export, and says where the output is.
 from __future__ import annotations
 
 from extism._engine.stacks import StackTooSmall
-from extism._runtime.kernel import FIRST, NoRoom
+from extism._runtime.kernel import NoRoom
+from extism._runtime.kernel_layout import FIRST
 from extism._runtime.outcome import Exit
 
 TYPE_CHECKING = False

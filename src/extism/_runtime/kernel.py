@@ -1,9 +1,9 @@
 """
 The host's handle on one kernel instance: give input, read output, blocks by handle.
 
-The kernel itself is `kernel.wat` (`kernel_source.py` has it assembled), whose head explains its two memories. What the host needs to know is
-read in place out of the root record and the headers; only allocating, freeing and `begin` run code.
-Every length comes from a header that no guest can write, and every range is checked against the
+The kernel itself is `kernel.wat` (`kernel_source.py` has it assembled), whose head explains its two memories. What the host
+needs to know is read in place out of the root record and the headers (`kernel_layout.py`); only allocating, freeing and
+`begin` run code. Every length comes from a header that no guest can write, and every range is checked against the
 memory's real size all the same.
 """
 
@@ -13,6 +13,30 @@ import struct
 
 from extism import abi
 from extism._cached import cached_property
+from extism._runtime.kernel_layout import (
+    AHEAD,
+    BEGUN,
+    BLOCK,
+    ERROR,
+    ERROR_OFFSET,
+    FIRST,
+    GRANULE,
+    HEADER,
+    HEADERS,
+    INITIAL_BYTES,
+    LAST,
+    LAST_GENERATION,
+    MARKS,
+    MARKS_OFFSET,
+    PLACES,
+    PLACES_OFFSET,
+    REACH,
+    ROOT,
+    SPAN,
+    SPAN_OFFSET,
+    WANTED,
+    WANTED_OFFSET,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,19 +50,9 @@ if TYPE_CHECKING:
     from extism._runtime.purse import Purse
     from extism._runtime.shelf import Shelves
 
-__all__ = [
-    "BUDGET",
-    "CALLED",
-    "FIRST",
-    "INITIAL_BYTES",
-    "Kernel",
-    "NoRoom",
-]
+__all__ = ["BUDGET", "CALLED", "Kernel", "NoRoom"]
 
 Data: TypeAlias = "bytes | bytearray | memoryview"
-
-INITIAL_BYTES: Final = 16 * 65536
-"""The size of `data` before anything is allocated."""
 
 BUDGET: Final = "budget"
 """The global that all growth of a plugin comes out of; its layout is in `_wasm/meter.py`."""
@@ -49,66 +63,18 @@ CALLED: Final = frozenset({"alloc", "begin", "fill", "free", "reserve"})
 _GRANTED: Final = abi.DEFAULT_MAX_MEMORY
 """What a new kernel has in its budget."""
 
-FIRST: Final = 2048
-"""The first handle. What the kernel believes lies in `data` as far as it lies below, all else in `meta`."""
-
 _INITIAL_ROOM: Final = INITIAL_BYTES - FIRST
 """What a new kernel has for its input: its headers go as far. One number for all, who take 32 bytes less each."""
 
-_GRANULE: Final = 32
-_HEADERS: Final = 256
-"""Where the header of the first block is."""
-
-_AHEAD: Final = FIRST // 2 - _HEADERS
-"""By how much a header comes sooner than half its handle."""
-
-_ROOT: Final = struct.Struct("<QQQ")
-"""The root record, offset 0 of `data`: output offset, output length, error handle."""
-
-_BEGUN: Final = struct.Struct("<9QI4xI172xIIII")
-"""
-What a call begins with, from offset 0 of `data`.
-
-The root record of `kernel.wat`: output offset and length, error, input offset, length and words, span, words,
-dirty, generation, wanted; empty bins; then the header of the first block, which is the input.
-"""
-
-_MARKS: Final = struct.Struct("<QI")
-"""Offset 64 of `data`: dirty, generation."""
-
-_MARKS_OFFSET: Final = 64
-_LAST_GENERATION: Final = (1 << 32) - 2
-_PADS: Final = tuple(bytes(-length % _GRANULE) for length in range(_GRANULE))
+_PADS: Final = tuple(bytes(-length % GRANULE) for length in range(GRANULE))
 _SHORT: Final = 4096
 """Up to here it is faster to join input and padding than to write twice."""
 
-_ERROR: Final = struct.Struct("<Q")
-_ERROR_OFFSET: Final = 16
-_SPAN: Final = struct.Struct("<Q16xI")
-"""Offset 48 of `data`: span, generation."""
-
-_SPAN_OFFSET: Final = 48
-_PLACES: Final = struct.Struct("<QQQI48xI")
-"""Offset 48 of `data`: span, words, dirty, generation, which bins are filled."""
-
-_PLACES_OFFSET: Final = 48
-_REACH: Final = struct.Struct("<QQQ")
-"""Offset 48 of `data`: span, words, dirty."""
-
-_WANTED: Final = struct.Struct("<I")
-_WANTED_OFFSET: Final = 80
 _UNKNOWN: Final = -1
 _LEASE: Final = 16
 """For how many calls the level is looked up at their start, after a guest has asked."""
 
 _TOO_LONG: Final = 1 << 32
-_HEADER: Final = struct.Struct("<I4xI")
-"""A header: generation, capacity in granules, bytes used."""
-
-_BLOCK: Final = struct.Struct("<IIQ")
-"""All of a header: generation, capacity, used."""
-
-_LAST: Final = struct.Struct("<QQ")
 
 
 class NoRoom(Exception):
@@ -197,8 +163,8 @@ class Kernel:
         Data never grows for that: how much a guest may have would depend on what the host does for speed.
         """
         self._look()
-        span, _ = _SPAN.unpack_from(self.bytes, _SPAN_OFFSET)
-        if len(entries) + _GRANULE > self.room - span:
+        span, _ = SPAN.unpack_from(self.bytes, SPAN_OFFSET)
+        if len(entries) + GRANULE > self.room - span:
             return False
         handle = self.store(entries)
         (is_done,) = self._run(self._fill, handle)
@@ -218,7 +184,7 @@ class Kernel:
     def _set_level(self, level: int) -> None:
         if self._wanted != level + 1:
             self._wanted = level + 1
-            _WANTED.pack_into(self.bytes, _WANTED_OFFSET, self._wanted)
+            WANTED.pack_into(self.bytes, WANTED_OFFSET, self._wanted)
 
     @property
     def is_cancelled(self) -> bool:
@@ -246,22 +212,22 @@ class Kernel:
         """
         length = len(data)
         root = self.bytes
-        dirty, generation = _MARKS.unpack_from(root, _MARKS_OFFSET)
-        if length > self.room or generation >= _LAST_GENERATION:
+        dirty, generation = MARKS.unpack_from(root, MARKS_OFFSET)
+        if length > self.room or generation >= LAST_GENERATION:
             self.reach(data)
             return
         generation += 2
         if not length:
-            _BEGUN.pack_into(
+            BEGUN.pack_into(
                 root, 0, 0, 0, 0, 0, 0, 0, 0, 0, dirty, generation, self._wanted, 0, 0, 0, 0
             )
             return
-        span = length + 31 & -_GRANULE
+        span = length + 31 & -GRANULE
         dirty = max(dirty, span)
         words = length - 7 if length > 7 else 0
-        _BEGUN.pack_into(
+        BEGUN.pack_into(
             root, 0, 0, 0, 0, FIRST, length, words, span, span - 7, dirty, generation,
-            self._wanted, generation, span // _GRANULE, length, 0,
+            self._wanted, generation, span // GRANULE, length, 0,
         )  # fmt: skip
         self._write(FIRST, data, length)
 
@@ -286,16 +252,16 @@ class Kernel:
         self._meta.view(self._meta.size)
         self.bytes = self.data.view()
         self._far = self._meta.view()
-        self.room = min(len(self.bytes) - FIRST, 2 * (len(self._far) - _HEADERS))
+        self.room = min(len(self.bytes) - FIRST, 2 * (len(self._far) - HEADERS))
 
     def output(self) -> bytes:
         """Return a copy of what the guest set as output."""
-        offset, length, _ = _ROOT.unpack_from(self.bytes, 0)
+        offset, length, _ = ROOT.unpack_from(self.bytes, 0)
         return self.data.read(offset, length) if length else b""
 
     def error(self) -> bytes | None:
         """Return a copy of the error text that the guest set; None where it set none, or an empty one."""
-        _, _, handle = _ROOT.unpack_from(self.bytes, 0)
+        _, _, handle = ROOT.unpack_from(self.bytes, 0)
         return self.read(handle) if handle and self.length(handle) else None
 
     def set_error(self, text: bytes) -> None:
@@ -305,20 +271,20 @@ class Kernel:
         Raises:
             NoRoom: The kernel's memory may not grow that far.
         """
-        _ERROR.pack_into(self.bytes, _ERROR_OFFSET, self.store(text))
+        ERROR.pack_into(self.bytes, ERROR_OFFSET, self.store(text))
 
     def length(self, handle: int) -> int:
         """Return how many bytes the live block at `handle` holds; 0 where there is none."""
         near = self.bytes
-        span, current = _SPAN.unpack_from(near, _SPAN_OFFSET)
-        if handle % _GRANULE or not 0 <= handle - FIRST < span:
+        span, current = SPAN.unpack_from(near, SPAN_OFFSET)
+        if handle % GRANULE or not 0 <= handle - FIRST < span:
             return 0
-        header = (handle >> 1) - _AHEAD
+        header = (handle >> 1) - AHEAD
         try:
-            generation, used = _HEADER.unpack_from(near if header < FIRST else self._far, header)
+            generation, used = HEADER.unpack_from(near if header < FIRST else self._far, header)
         except struct.error:  # the memory has grown since it was looked at
             self._look()
-            generation, used = _HEADER.unpack_from(self._far, header)
+            generation, used = HEADER.unpack_from(self._far, header)
         return used if generation == current else 0
 
     def read(self, handle: int) -> bytes | None:
@@ -362,20 +328,20 @@ class Kernel:
         """
         length = len(data)
         near = self.bytes
-        span, _, dirty, generation, filled = _PLACES.unpack_from(near, _PLACES_OFFSET)
+        span, _, dirty, generation, filled = PLACES.unpack_from(near, PLACES_OFFSET)
         need = length + 31 >> 5
         end = span + 32 * need
         if not need or end > self.room or (filled and filled >> need.bit_length() - 1 & 1):
             return self._store_in_kernel(data, length)
         # What `reserve` would do where nothing is free that fits, but without the crossing.
-        header = _HEADERS + (span >> 1)
+        header = HEADERS + (span >> 1)
         if need > 1:
             last = header + 16 * (need - 1)
-            _LAST.pack_into(near if last < FIRST else self._far, last, 0, 0)
-        _BLOCK.pack_into(near if header < FIRST else self._far, header, generation, need, length)
+            LAST.pack_into(near if last < FIRST else self._far, last, 0, 0)
+        BLOCK.pack_into(near if header < FIRST else self._far, header, generation, need, length)
         if end > dirty:  # noqa: PLR1730 - in a third of the time of `max`
             dirty = end
-        _REACH.pack_into(near, _SPAN_OFFSET, end, end - 7, dirty)
+        REACH.pack_into(near, SPAN_OFFSET, end, end - 7, dirty)
         handle: int = FIRST + span
         if length <= _SHORT and data.__class__ is bytes:  # as `_write`, in line
             near[handle : FIRST + end] = data + _PADS[length & 31]

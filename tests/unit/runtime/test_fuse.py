@@ -14,7 +14,7 @@ import extism
 from extism._engine.engine import wat_to_wasm
 from extism._runtime.fuse import fuse
 from extism._runtime.fusing import ENTRY, PREFIX, can_fuse
-from extism._runtime.kernel import FIRST
+from extism._runtime.kernel_layout import FIRST
 from extism._wasm.reader import read
 from extism.compiled import CompiledPlugin
 from extism.errors import CompileError, Trap

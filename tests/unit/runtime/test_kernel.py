@@ -12,7 +12,8 @@ from extism import abi
 from extism._engine.engine import shared_engine, wat_to_wasm
 from extism._engine.linker import Linker
 from extism._engine.store import Store
-from extism._runtime.kernel import FIRST, Kernel, NoRoom
+from extism._runtime.kernel import Kernel, NoRoom
+from extism._runtime.kernel_layout import FIRST
 from extism._runtime.kernel_source import kernel_text, kernel_wasm
 from extism._runtime.purse import Want
 from extism._wasm.marks import STRICT
