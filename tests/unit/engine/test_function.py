@@ -217,6 +217,18 @@ def test_what_a_handler_raised_meanwhile_comes_out_and_the_span_is_over(guest):
     assert span_is_over(instance.store)
 
 
+def test_what_a_handler_raised_comes_out_even_where_another_error_ends_the_span(guest):
+    """Nothing has run then, and nobody else would raise it."""
+    instance = guest()
+    run, _ = instance.function("turn", *CELLS).spanned()
+    instance.store.raised = KeyboardInterrupt("Ctrl-C")
+    with pytest.raises(KeyboardInterrupt, match="Ctrl-C"):
+        run("a", "no number", None)
+
+    assert instance.store.raised is None
+    assert span_is_over(instance.store)
+
+
 def test_it_keeps_its_store_and_nobody_keeps_it(engine, guest):
     """The function holds the store; when it goes, the store does."""
     store = Store(engine)
