@@ -23,7 +23,7 @@ from extism._engine.bindings import VALUE_KINDS, Func, Handle, lib
 from extism._engine.faults import Interrupted
 from extism._engine.foreign import byref, c_char, c_size_t, c_uint64, c_void_p
 from extism._engine.interrupts import BRISK_TICK, FIRST_TICKS, StopReason, depth, running_stores
-from extism._engine.stacks import UNMEASURED, calls, levels
+from extism._engine.stacks import UNMEASURED, call_on, calls, levels
 from extism._engine.trampoline import running
 
 TYPE_CHECKING = False
@@ -214,7 +214,7 @@ class Fiber:
         store, clock, thread = self.store, self._clock, get_ident()
         assert self._future is not None, "a call was begun"
         outer_levels, outer_fiber = levels.get(thread), running.fiber
-        outer_call = calls.get(thread, UNMEASURED)
+        outer_call = call_on(thread, UNMEASURED)
         levels[thread] = LEVELS + (depth(thread) if running_stores else 0)
         calls[thread], running.fiber = self._data, self
         store.thread = thread

@@ -13,7 +13,7 @@ from extism._cached import cache
 from extism._engine.bindings import call_unchecked
 from extism._engine.foreign import byref, c_int32, c_int64, c_size_t, c_void_p
 from extism._engine.interrupts import running_stores
-from extism._engine.stacks import UNMEASURED, admit, calls
+from extism._engine.stacks import UNMEASURED, admit, call_on, calls
 from extism._engine.trampoline import SLOT, layout
 
 TYPE_CHECKING = False
@@ -109,7 +109,7 @@ class Function:
         if values:
             self._pack(self._buffer, 0, *values)
         store, thread = self.store, get_ident()
-        outer = calls.get(thread, UNMEASURED)
+        outer = call_on(thread, UNMEASURED)
         calls[thread] = store if data is None else data
         try:
             error = call_unchecked(*self._arguments)
@@ -142,7 +142,7 @@ class Function:
             arguments: tuple[Any, ...] = self._arguments,
         ) -> tuple[Any, ...] | Fault:
             thread = get_ident()
-            outer = calls.get(thread, UNMEASURED)
+            outer = call_on(thread, UNMEASURED)
             calls[thread] = store if data is None else data
             try:
                 pack(buffer, 0, value)
@@ -187,10 +187,10 @@ class Function:
             arguments: tuple[Any, ...] = self._arguments,
         ) -> Fault | None:
             thread = get_ident()
-            outer = calls.get(thread, UNMEASURED)
+            outer = call_on(thread, UNMEASURED)
             if outer is not None:  # code is running on it already, or nothing is known of it
                 admit(thread)
-                outer = calls.get(thread)
+                outer = call_on(thread)
             store.thread = thread
             store.span += 1
             store.deadline = deadline

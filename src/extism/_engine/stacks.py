@@ -32,6 +32,7 @@ __all__ = [
     "UNMEASURED",
     "StackTooSmall",
     "admit",
+    "call_on",
     "calls",
     "enrol",
     "first_caller",
@@ -69,6 +70,9 @@ Whose code runs on each thread that holds a span: the data of the innermost call
 
 Every way in and out looks here, so it is no object of the thread's own (`_local`), which takes four times as long.
 """
+
+call_on: Final = calls.get
+"""Looks there; as a name of its own, since Python 3.11 makes the methods of an imported name anew each time."""
 
 UNMEASURED: Final = object()
 """What stands for a thread that is not in `calls`."""

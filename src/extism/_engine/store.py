@@ -29,7 +29,7 @@ from extism._engine.faults import (
 from extism._engine.foreign import addressof, byref, c_uint64, c_void_p
 from extism._engine.interrupts import SLICE_TICKS, arm, running_stores, stop_reason
 from extism._engine.shelter import sheltered
-from extism._engine.stacks import UNMEASURED, admit, calls, levels
+from extism._engine.stacks import UNMEASURED, admit, call_on, calls, levels
 from extism._engine.trampoline import running
 
 TYPE_CHECKING = False
@@ -298,7 +298,7 @@ class Store:
             BaseException: The handler of a signal raised it while the code ran: Ctrl-C, as a rule.
         """
         thread = get_ident()
-        outer = calls.get(thread, UNMEASURED)
+        outer = call_on(thread, UNMEASURED)
         calls[thread] = self if data is None else data
         try:
             error = function(*args, addressof(self.trap))

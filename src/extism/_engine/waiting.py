@@ -17,7 +17,7 @@ from extism._engine.fibers import Awaited, Fiber
 from extism._engine.foreign import byref, c_char
 from extism._engine.interrupts import FIRST_TICKS
 from extism._engine.shelter import sheltered
-from extism._engine.stacks import calls
+from extism._engine.stacks import call_on
 from extism._engine.trampoline import (
     FLAG,
     SLOT,
@@ -81,7 +81,7 @@ def _asking(params: tuple[str, ...], body: Callable[..., Any]) -> Callable[[int,
         awaited = None if fiber is None else fiber.take()
         if awaited is not None:
             return awaited.finish(awaited.outcome())
-        found = body(calls.get(get_ident()), *unpack(buffer))
+        found = body(call_on(get_ident()), *unpack(buffer))
         if fiber is None or not isinstance(found, Awaited):
             return found
         ask_for_patience(fiber, caller, found)

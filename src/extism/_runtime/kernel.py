@@ -15,27 +15,27 @@ from extism import abi
 from extism._cached import cached_property
 from extism._runtime.kernel_layout import (
     AHEAD,
-    BEGUN,
-    BLOCK,
-    ERROR,
     ERROR_OFFSET,
     FIRST,
     GRANULE,
-    HEADER,
     HEADERS,
     INITIAL_BYTES,
-    LAST,
     LAST_GENERATION,
-    MARKS,
     MARKS_OFFSET,
-    PLACES,
     PLACES_OFFSET,
-    REACH,
-    ROOT,
-    SPAN,
     SPAN_OFFSET,
-    WANTED,
     WANTED_OFFSET,
+    read_header,
+    read_marks,
+    read_places,
+    read_root,
+    read_span,
+    write_begun,
+    write_error,
+    write_header,
+    write_last,
+    write_reach,
+    write_wanted,
 )
 
 TYPE_CHECKING = False
@@ -163,7 +163,7 @@ class Kernel:
         Data never grows for that: how much a guest may have would depend on what the host does for speed.
         """
         self._look()
-        span, _ = SPAN.unpack_from(self.bytes, SPAN_OFFSET)
+        span, _ = read_span(self.bytes, SPAN_OFFSET)
         if len(entries) + GRANULE > self.room - span:
             return False
         handle = self.store(entries)
@@ -184,7 +184,7 @@ class Kernel:
     def _set_level(self, level: int) -> None:
         if self._wanted != level + 1:
             self._wanted = level + 1
-            WANTED.pack_into(self.bytes, WANTED_OFFSET, self._wanted)
+            write_wanted(self.bytes, WANTED_OFFSET, self._wanted)
 
     @property
     def is_cancelled(self) -> bool:
@@ -212,20 +212,20 @@ class Kernel:
         """
         length = len(data)
         root = self.bytes
-        dirty, generation = MARKS.unpack_from(root, MARKS_OFFSET)
+        dirty, generation = read_marks(root, MARKS_OFFSET)
         if length > self.room or generation >= LAST_GENERATION:
             self.reach(data)
             return
         generation += 2
         if not length:
-            BEGUN.pack_into(
+            write_begun(
                 root, 0, 0, 0, 0, 0, 0, 0, 0, 0, dirty, generation, self._wanted, 0, 0, 0, 0
             )
             return
         span = length + 31 & -GRANULE
         dirty = max(dirty, span)
         words = length - 7 if length > 7 else 0
-        BEGUN.pack_into(
+        write_begun(
             root, 0, 0, 0, 0, FIRST, length, words, span, span - 7, dirty, generation,
             self._wanted, generation, span // GRANULE, length, 0,
         )  # fmt: skip
@@ -256,12 +256,12 @@ class Kernel:
 
     def output(self) -> bytes:
         """Return a copy of what the guest set as output."""
-        offset, length, _ = ROOT.unpack_from(self.bytes, 0)
+        offset, length, _ = read_root(self.bytes, 0)
         return self.data.read(offset, length) if length else b""
 
     def error(self) -> bytes | None:
         """Return a copy of the error text that the guest set; None where it set none, or an empty one."""
-        _, _, handle = ROOT.unpack_from(self.bytes, 0)
+        _, _, handle = read_root(self.bytes, 0)
         return self.read(handle) if handle and self.length(handle) else None
 
     def set_error(self, text: bytes) -> None:
@@ -271,20 +271,20 @@ class Kernel:
         Raises:
             NoRoom: The kernel's memory may not grow that far.
         """
-        ERROR.pack_into(self.bytes, ERROR_OFFSET, self.store(text))
+        write_error(self.bytes, ERROR_OFFSET, self.store(text))
 
     def length(self, handle: int) -> int:
         """Return how many bytes the live block at `handle` holds; 0 where there is none."""
         near = self.bytes
-        span, current = SPAN.unpack_from(near, SPAN_OFFSET)
+        span, current = read_span(near, SPAN_OFFSET)
         if handle % GRANULE or not 0 <= handle - FIRST < span:
             return 0
         header = (handle >> 1) - AHEAD
         try:
-            generation, used = HEADER.unpack_from(near if header < FIRST else self._far, header)
+            generation, used = read_header(near if header < FIRST else self._far, header)
         except struct.error:  # the memory has grown since it was looked at
             self._look()
-            generation, used = HEADER.unpack_from(self._far, header)
+            generation, used = read_header(self._far, header)
         return used if generation == current else 0
 
     def read(self, handle: int) -> bytes | None:
@@ -328,7 +328,7 @@ class Kernel:
         """
         length = len(data)
         near = self.bytes
-        span, _, dirty, generation, filled = PLACES.unpack_from(near, PLACES_OFFSET)
+        span, _, dirty, generation, filled = read_places(near, PLACES_OFFSET)
         need = length + 31 >> 5
         end = span + 32 * need
         if not need or end > self.room or (filled and filled >> need.bit_length() - 1 & 1):
@@ -337,11 +337,11 @@ class Kernel:
         header = HEADERS + (span >> 1)
         if need > 1:
             last = header + 16 * (need - 1)
-            LAST.pack_into(near if last < FIRST else self._far, last, 0, 0)
-        BLOCK.pack_into(near if header < FIRST else self._far, header, generation, need, length)
+            write_last(near if last < FIRST else self._far, last, 0, 0)
+        write_header(near if header < FIRST else self._far, header, generation, need, length)
         if end > dirty:  # noqa: PLR1730 - in a third of the time of `max`
             dirty = end
-        REACH.pack_into(near, SPAN_OFFSET, end, end - 7, dirty)
+        write_reach(near, SPAN_OFFSET, end, end - 7, dirty)
         handle: int = FIRST + span
         if length <= _SHORT and data.__class__ is bytes:  # as `_write`, in line
             near[handle : FIRST + end] = data + _PADS[length & 31]

@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AHEAD",
-    "BEGUN",
-    "BLOCK",
-    "ERROR",
     "ERROR_OFFSET",
     "FIRST",
     "GRANULE",
-    "HEADER",
     "HEADERS",
     "INITIAL_BYTES",
-    "LAST",
     "LAST_GENERATION",
-    "MARKS",
     "MARKS_OFFSET",
-    "PLACES",
     "PLACES_OFFSET",
-    "REACH",
-    "ROOT",
-    "SPAN",
     "SPAN_OFFSET",
-    "WANTED",
     "WANTED_OFFSET",
+    "read_header",
+    "read_marks",
+    "read_places",
+    "read_root",
+    "read_span",
+    "write_begun",
+    "write_error",
+    "write_header",
+    "write_last",
+    "write_reach",
+    "write_wanted",
 ]
 
 INITIAL_BYTES: Final = 16 * 65536
@@ -57,19 +57,19 @@ HEADERS: Final = 256
 AHEAD: Final = FIRST // 2 - HEADERS
 """By how much a header comes sooner than half its handle."""
 
-HEADER: Final = struct.Struct("<I4xI")
-"""A header: generation, capacity in granules, bytes used."""
+read_header: Final = struct.Struct("<I4xI").unpack_from
+"""Of a header: generation, bytes used."""
 
-BLOCK: Final = struct.Struct("<IIQ")
+write_header: Final = struct.Struct("<IIQ").pack_into
 """All of a header: generation, capacity, used."""
 
-LAST: Final = struct.Struct("<QQ")
+write_last: Final = struct.Struct("<QQ").pack_into
 """The header of a block's last granule."""
 
-ROOT: Final = struct.Struct("<QQQ")
+read_root: Final = struct.Struct("<QQQ").unpack_from
 """The root record, offset 0 of `data`: output offset, output length, error handle."""
 
-BEGUN: Final = struct.Struct("<9QI4xI172xIIII")
+write_begun: Final = struct.Struct("<9QI4xI172xIIII").pack_into
 """
 What a call begins with, from offset 0 of `data`.
 
@@ -77,23 +77,23 @@ The root record of `kernel.wat`: output offset and length, error, input offset, 
 dirty, generation, wanted; empty bins; then the header of the first block, which is the input.
 """
 
-ERROR: Final = struct.Struct("<Q")
+write_error: Final = struct.Struct("<Q").pack_into
 ERROR_OFFSET: Final = 16
 
-SPAN: Final = struct.Struct("<Q16xI")
+read_span: Final = struct.Struct("<Q16xI").unpack_from
 """Offset 48 of `data`: span, generation."""
 
 SPAN_OFFSET: Final = 48
 
-PLACES: Final = struct.Struct("<QQQI48xI")
+read_places: Final = struct.Struct("<QQQI48xI").unpack_from
 """Offset 48 of `data`: span, words, dirty, generation, which bins are filled."""
 
 PLACES_OFFSET: Final = 48
 
-REACH: Final = struct.Struct("<QQQ")
+write_reach: Final = struct.Struct("<QQQ").pack_into
 """Offset 48 of `data`: span, words, dirty."""
 
-MARKS: Final = struct.Struct("<QI")
+read_marks: Final = struct.Struct("<QI").unpack_from
 """Offset 64 of `data`: dirty, generation."""
 
 MARKS_OFFSET: Final = 64
@@ -101,5 +101,5 @@ MARKS_OFFSET: Final = 64
 LAST_GENERATION: Final = (1 << 32) - 2
 """Behind it all headers have to be cleared."""
 
-WANTED: Final = struct.Struct("<I")
+write_wanted: Final = struct.Struct("<I").pack_into
 WANTED_OFFSET: Final = 80
