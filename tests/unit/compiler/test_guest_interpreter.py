@@ -264,15 +264,21 @@ def test_the_event_loop_runs_on_the_clock_alone(plugin):
         """
         import asyncio
 
-        async def worker(queue, n):
-            await asyncio.sleep(0.001 * n)
+        async def worker(queue, began, n):
+            loop = asyncio.get_running_loop()
+            due = loop.create_future()
+            # Not `sleep`, which counts from now: on a busy machine the next worker begins much later.
+            loop.call_at(began + 0.001 * n, due.set_result, None)
+            await due
             await queue.put(n)
             return n
 
         async def main():
             queue = asyncio.Queue()
-            async with asyncio.timeout(5):
-                results = await asyncio.gather(*(worker(queue, n) for n in (3, 1, 2)))
+            async with asyncio.timeout(60):
+                await asyncio.sleep(0.001)
+                began = asyncio.get_running_loop().time()
+                results = await asyncio.gather(*(worker(queue, began, n) for n in (3, 1, 2)))
             return results, [queue.get_nowait() for _ in range(3)]
 
         answer = asyncio.run(main())
