@@ -67,17 +67,20 @@ def fused_entry(function: Function, kernel: Kernel, owner: Owner, *, is_start: b
                 kernel.renew_level(call.state.log)
             if length > kernel.room:
                 _reach(kernel, call)
-            else:
+            elif length:
                 kernel.bytes[FIRST : FIRST + length] = data
             fault = enter(call, length, deadline)
-            if fault is not None:
-                return owner.settle(call, 0, fault)
             offset, end = cells[0], cells[2]
-            if end >= 0 and not is_start and (deadline is None or not call.is_late):
-                output = kernel.bytes[offset:end].tobytes()
+            if (
+                fault is None
+                and end >= 0
+                and not is_start
+                and (deadline is None or not call.is_late)
+            ):
+                output = kernel.bytes[offset:end].tobytes() if offset != end else b""
                 if len(output) == end - offset:
                     return output
-            return owner.settle(call, cells[4])
+            return owner.settle(call, cells[4] if fault is None else 0, fault)
         except NoRoom:
             return Exit(code=-1, is_out_of_memory=True)
         except StackTooSmall:
