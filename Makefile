@@ -72,7 +72,7 @@ ifeq ($(ENGINE),)
 test: $(VENV)/.dev $(PEER)/.made interpreter
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 else
-test: engine $(PEER)/.made
+test: engine $(PEER)/.made interpreter
 	PYTHONPATH=tests/support $(BIN)/pytest -p broken_by_file -n 2 --dist loadgroup $(ARGS)
 endif
 
@@ -92,7 +92,7 @@ fix: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.installed $(PEER)/.made interpreter
+bench: $(VENV)/.dev $(PEER)/.made interpreter
 	@$(BIN)/python benchmarks/bench.py $(if $(ONLY),--only '$(ONLY)') $(if $(CASES),--cases '$(CASES)') $(if $(QUICK),--quick) $(ARGS)
 
 conformance: $(VENV)/.installed interpreter
