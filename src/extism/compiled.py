@@ -68,7 +68,7 @@ class CompiledPlugin:
         fuse: Put the kernel into a plugin of one module, or into the one library that uses it, so that it reaches
             its blocks faster; False leaves them apart. None fuses unless the environment says `EXTISM_FUSE=0`. Plugins that count fuel, and
             modules that cannot take the kernel in, are never fused.
-        interruptible: Let running code be ended. False makes code that computes some 20 % faster; deadlines, `cancel`
+        interruptible: Let running code be ended. False makes code that computes up to a third faster; deadlines, `cancel`
             and Ctrl-C then take effect when the guest has returned.
         features: Proposals to turn on beside those that are in wide use: `gc`, `memory64`.
         compile_limits: What a module may weigh to be compiled; `CompileLimits()` if None.

@@ -54,7 +54,7 @@ class Settings:
     What changes the native code that an engine makes.
 
     Attributes:
-        is_interruptible: Code can be ended from outside; without it CPU-bound code is some 20 % faster.
+        is_interruptible: Code can be ended from outside; without it CPU-bound code is up to a third faster.
         has_fuel: Code counts what it executes.
         has_gc: The garbage collection proposal.
         has_memory64: Memories with 64-bit offsets.
