@@ -48,7 +48,7 @@ def cases(folder: Path):
         found[f"echo {label(size)}"] = partial(call, small, "echo", pattern(size))
     found["give 64 KB"] = partial(call, small, "give", pattern(64 << 10))
     found["count vowels 4 KB"] = partial(call, small, "count", pattern(4 << 10))
-    for name in ("burn", "sieve"):
+    for name in ("burn", "sieve", "fibonacci"):
         found[name] = partial(call, small, name, b"")
         if HAS_INTERRUPTIBLE or not IS_OURS:
             # Upstream's can always be interrupted: there is nothing to switch off.

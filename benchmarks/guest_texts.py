@@ -146,6 +146,18 @@ _SMALL = (
     (call $store_u64 (local.get $h) (i64.load (i32.const 1065520)))
     (call $output_set (local.get $h) (i64.const 8))
     (i32.const 0))
+  (func $fibonacci (param $n i64) (result i64)
+    (if (result i64) (i64.lt_u (local.get $n) (i64.const 2))
+      (then (local.get $n))
+      (else (i64.add
+        (call $fibonacci (i64.sub (local.get $n) (i64.const 1)))
+        (call $fibonacci (i64.sub (local.get $n) (i64.const 2)))))))
+  (func (export "fibonacci") (result i32)
+    (local $h i64)
+    (local.set $h (call $alloc (i64.const 8)))
+    (call $store_u64 (local.get $h) (call $fibonacci (i64.const 24)))
+    (call $output_set (local.get $h) (i64.const 8))
+    (i32.const 0))
 """
 )
 

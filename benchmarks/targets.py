@@ -56,6 +56,8 @@ TARGETS = (
     Target("burn, interruptible=False", 0.85),
     Target("sieve", 1.05),
     Target("sieve, interruptible=False", 0.85),
+    Target("fibonacci", 1.05),
+    Target("fibonacci, interruptible=False", 0.85),
     Target("Plugin(bytes) again", 0.10),
     Target("Plugin(bytes) in a fresh process, CPU", 0.60),
     Target("memory of an instance", 0.50, 0.40),
