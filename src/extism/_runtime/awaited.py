@@ -140,7 +140,13 @@ class ApartEntry(AwaitedEntry):
     def _end(self, call: Call) -> bytes | Exit:
         fault = self._fiber.fault()
         results = () if fault is not None else self._fiber.results
-        return self._settle(call, results[0] if results else 0, fault)
+        code = results[0] if results else 0
+        is_plain = self._fuel is None and call.function != _START
+        if is_plain and fault is None and not code and not call.is_late:
+            output = self._kernel.output_alone()
+            if output is not None:
+                return output
+        return self._settle(call, code, fault)
 
 
 _START = "_start"

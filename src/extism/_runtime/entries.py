@@ -103,7 +103,7 @@ def _reach(kernel: Kernel, call: Call) -> None:
 
 
 def apart_entry(
-    function: Function, kernel: Kernel, owner: Owner, *, fuel: int | None = None
+    function: Function, kernel: Kernel, owner: Owner, *, is_start: bool, fuel: int | None = None
 ) -> Entry:
     """
     Return the way through a kernel that is an instance of its own.
@@ -112,9 +112,11 @@ def apart_entry(
         function: The export itself.
         kernel: The kernel's instance.
         owner: The instance of the plugin, which must not refer to the entry.
+        is_start: Whether it is meant to run in a fresh instance each time, which it wears out.
         fuel: How much a call may execute; None where the engine does not count.
     """
     store = function.store
+    is_plain = fuel is None and not is_start  # what was counted is told of settled calls only
 
     def run(call: Call) -> bytes | Exit:
         call.kernel = kernel
@@ -127,6 +129,10 @@ def apart_entry(
                 store.set_fuel(fuel)
             fault = function(call)
             code = function.code if fault is None and function.has_results else 0
+            if is_plain and fault is None and not code and not call.is_late:
+                output = kernel.output_alone()
+                if output is not None:
+                    return output
             return owner.settle(call, code, fault)
         except NoRoom:
             return Exit(code=-1, is_out_of_memory=True)

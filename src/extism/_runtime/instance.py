@@ -199,11 +199,12 @@ class Instance:
         """
         program, main, kernel = self._program, self._main, self._kernel
         kind = program.function_type(name)
+        is_start = name == _START
         if self._is_fused:
             function = main.function(ENTRY + name, ENTRY_TYPE.params, ENTRY_TYPE.results)
-            return fused_entry(function, kernel, self, is_start=name == _START)
+            return fused_entry(function, kernel, self, is_start=is_start)
         function = main.function(name, kind.params, kind.results)
-        return apart_entry(function, kernel, self, fuel=program.fuel)
+        return apart_entry(function, kernel, self, is_start=is_start, fuel=program.fuel)
 
     @property
     def must_block(self) -> str:

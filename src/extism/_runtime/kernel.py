@@ -261,6 +261,13 @@ class Kernel:
         offset, length, _ = read_root(self.bytes, 0)
         return self.data.read(offset, length) if length else b""
 
+    def output_alone(self) -> bytes | None:
+        """Return the same; None where the guest set an error text as well."""
+        offset, length, handle = read_root(self.bytes, 0)
+        if handle:
+            return None
+        return self.data.read(offset, length) if length else b""
+
     def error(self) -> bytes | None:
         """Return a copy of the error text that the guest set; None where it set none, or an empty one."""
         _, _, handle = read_root(self.bytes, 0)
